@@ -1,0 +1,39 @@
+"""fcnet: a laboratory for fully-connected networks.
+
+Train one from Python:
+
+    dataset = fcnet.data.load(fcnet.DataSpec("digits"))
+    model = fcnet.MLPSpec(dataset.inputs, dataset.outputs, hidden=(128, 64), input_scale=dataset.input_scale)
+    outcome = fcnet.fit(fcnet.RunSpec(model, "cross_entropy"), fcnet.HParams(learning_rate=0.05), dataset)
+
+or use one trained by ``fcnet train``:
+
+    model = fcnet.load("runs/digits")
+    probabilities = model.predict(model.params, x)
+"""
+
+from fcnet import data
+from fcnet.contracts import Batch, GradFn, Gradients, HParams, Params
+from fcnet.data import DataSpec
+from fcnet.errors import InputError
+from fcnet.models import MLPSpec
+from fcnet.optimizers import OptimizerSpec
+from fcnet.train import Outcome, RunSpec, fit
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Batch",
+    "DataSpec",
+    "GradFn",
+    "Gradients",
+    "HParams",
+    "InputError",
+    "MLPSpec",
+    "OptimizerSpec",
+    "Outcome",
+    "Params",
+    "RunSpec",
+    "data",
+    "fit",
+]

@@ -1,0 +1,62 @@
+"""How a network does on each part of its data."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+from fcnet import metrics
+from fcnet.analysis import intervals
+from fcnet.analysis.intervals import Interval
+from fcnet.contracts import Params
+from fcnet.data import Rows
+from fcnet.losses import CLASSIFICATION
+from fcnet.losses import get as get_loss
+from fcnet.objective import ObjectiveSpec
+
+__all__ = ["Interval", "PartReport", "report"]
+
+
+@dataclass(frozen=True)
+class PartReport:
+    """One part: rows, mean loss and score (accuracy or R²) with their 95 % intervals, and the outputs themselves."""
+
+    rows: int
+    loss: Interval
+    score: Interval
+    outputs: np.ndarray
+
+    def summary(self) -> dict[str, Any]:
+        """Rows, loss and score as plain numbers for JSON; ends that cannot be given are None."""
+
+        def plain(interval: Interval) -> dict[str, float | None]:
+            return {name: value if np.isfinite(value) else None for name, value in interval._asdict().items()}
+
+        return {"rows": self.rows, "loss": plain(self.loss), "score": plain(self.score)}
+
+
+def answerer(spec: ObjectiveSpec) -> Callable[..., tuple[jax.Array, jax.Array]]:
+    """A compiled (params, x, y) ↦ (outputs, loss of each row)."""
+
+    @jax.jit
+    def answer(params: Params, x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
+        outputs = metrics.outputs_of(spec, params, x)
+        return outputs, metrics.per_example_loss(spec, outputs, y)
+
+    return answer
+
+
+def report(spec: ObjectiveSpec, params: Params, parts: dict[str, Rows]) -> dict[str, PartReport]:
+    """Evaluate ``params`` on every part; the statistics are in float64 whatever the network's dtype."""
+    answer = answerer(spec)
+    reports = {}
+    for name, rows in parts.items():
+        outputs, losses = (np.asarray(array, np.float64) for array in answer(params, rows.x, rows.y))
+        if get_loss(spec.loss).task == CLASSIFICATION:
+            score = intervals.share(int((outputs.argmax(axis=1) == rows.y).sum()), len(rows.y))
+        else:
+            score = intervals.r2(outputs, np.asarray(rows.y, np.float64))
+        reports[name] = PartReport(len(rows.y), intervals.mean(losses), score, outputs)
+    return reports

@@ -1,0 +1,36 @@
+"""The array API as hand-written mathematics needs it.
+
+Formulas written by hand run on NumPy, JAX and any other library that follows the array API standard: they ask
+their input which library it belongs to. Source: https://data-apis.org/array-api/.
+"""
+
+from importlib import import_module
+from typing import Any
+
+# An array of whichever library the caller uses. The standard has no common base class to name instead.
+AnyArray = Any
+
+
+def namespace(x: AnyArray) -> Any:
+    """The array library that ``x`` belongs to (``numpy``, ``jax.numpy``, …).
+
+    Raises:
+        TypeError: ``x`` does not follow the array API.
+    """
+    try:
+        return x.__array_namespace__()
+    except AttributeError:
+        raise TypeError(f"expected an array that follows the array API, got {type(x).__name__}") from None
+
+
+def erf(x: AnyArray) -> AnyArray:
+    """The error function, 2/√π ∫₀ˣ exp(−t²) dt, elementwise: the standard has none, each library has its own."""
+    library = "jax.scipy.special" if namespace(x).__name__.startswith("jax") else "scipy.special"
+    return import_module(library).erf(x)
+
+
+def log_softmax(logits: AnyArray) -> AnyArray:
+    """log softmax(z)ⱼ = zⱼ − max z − log Σₖ exp(zₖ − max z), over the last axis; finite for any finite z."""
+    xp = namespace(logits)
+    shifted = logits - xp.max(logits, axis=-1, keepdims=True)
+    return shifted - xp.log(xp.sum(xp.exp(shifted), axis=-1, keepdims=True))

@@ -1,0 +1,109 @@
+"""The state of a run on disk: a thin wrapper around orbax, the only file that imports it.
+
+Orbax writes to a temporary folder and renames it, so a process killed while saving leaves the earlier checkpoint
+whole. Beside each checkpoint ``5`` lies ``5.sha256``, written last, with the checksum of every file of it: what is torn
+or altered later is recognised before anything is read. Arrays and JSON only: nothing is unpickled.
+"""
+
+import hashlib
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from fcnet.errors import require
+from fcnet.files import write_text
+
+# The newest, and the one before it in case the newest is damaged.
+KEPT = 2
+
+
+@contextmanager
+def _checkpointer(folder: Path) -> Iterator[Any]:
+    # orbax announces its deprecations and every save; neither is the reader's business
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from orbax.checkpoint import v1 as orbax
+
+        keep = orbax.training.preservation_policies.LatestN(KEPT)
+        always = orbax.training.save_decision_policies.FixedIntervalPolicy(1)
+        with orbax.training.Checkpointer(
+            folder.absolute(), preservation_policy=keep, save_decision_policy=always, cleanup_tmp_directories=True
+        ) as checkpointer:
+            yield checkpointer
+
+
+def _checksums(checkpoint: Path) -> str:
+    # the format of the program sha256sum, so that anyone can check it
+    files = sorted(path for path in checkpoint.rglob("*") if path.is_file())
+    lines = (
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(checkpoint.parent).as_posix()}\n"
+        for path in files
+    )
+    return "".join(lines)
+
+
+def _sealed_epochs(folder: Path) -> list[int]:
+    return sorted(int(seal.stem) for seal in folder.glob("*.sha256") if seal.stem.isdigit())
+
+
+def save(folder: Path, epoch: int, state: Any, identity: dict[str, str]) -> None:
+    """Write ``state`` as the checkpoint of ``epoch``, keeping the one before; one that is there already is left alone.
+
+    Args:
+        folder: of all checkpoints of one run.
+        epoch: larger than that of any checkpoint there, or equal to the newest.
+        state: any tree of arrays; typed keys included.
+        identity: what the state belongs to, compared by ``load``.
+    """
+    if epoch in _sealed_epochs(folder):
+        return
+    with _checkpointer(folder) as checkpointer:
+        if checkpointer.latest is None or checkpointer.latest.step < epoch:
+            checkpointer.save_checkpointables(epoch, {"state": state, "identity": identity})
+    write_text(folder / f"{epoch}.sha256", _checksums(folder / str(epoch)))
+    for old in _sealed_epochs(folder):
+        if not (folder / str(old)).is_dir():
+            (folder / f"{old}.sha256").unlink()
+
+
+def latest(folder: Path) -> int | None:
+    """The epoch of the newest checkpoint that was completely written, or None."""
+    return max(_sealed_epochs(folder), default=None)
+
+
+def load(folder: Path, like: Any, identity: dict[str, str]) -> Any:
+    """The newest state in ``folder``.
+
+    Args:
+        folder: of all checkpoints of one run.
+        like: a tree of ``jax.ShapeDtypeStruct`` (``jax.eval_shape``) that must come back.
+        identity: what the state must belong to.
+
+    Raises:
+        InputError: nothing there, a checkpoint that is torn or altered, or one of another spec.
+    """
+    epoch = latest(folder)
+    require(epoch is not None, f"{folder} holds no complete checkpoint: start the run again")
+    where = folder / str(epoch)
+    whole = _checksums(where) == (folder / f"{epoch}.sha256").read_text(encoding="utf-8")
+    require(
+        whole,
+        f"checkpoint {where} is damaged: remove it and {where.name}.sha256 to go on from an earlier one",
+    )
+    with _checkpointer(folder) as checkpointer:
+        found = checkpointer.load_checkpointables(epoch, {"identity": None})["identity"]
+        other = [name for name, value in identity.items() if found.get(name) != value]
+        require(not other, f"checkpoint {where} belongs to another run: its {' and '.join(other)} differ")
+        state = checkpointer.load_checkpointables(epoch, {"state": like})["state"]
+    for (path, got), expected in zip(jax.tree.leaves_with_path(state), jax.tree.leaves(like), strict=True):
+        # orbax casts without a word
+        same = got.shape == expected.shape and got.dtype == expected.dtype
+        name = jax.tree_util.keystr(path)
+        require(same, f"checkpoint {where}: {name} is {got.dtype}{got.shape}, not {expected.dtype}{expected.shape}")
+    return state

@@ -1,0 +1,66 @@
+"""The types that rooms hand each other. Nothing here computes."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+import jax
+
+# {"layer_1": {"kernel": (fan_in, fan_out), "bias": (fan_out,)}, "layer_2": …}
+Params = Mapping[str, Mapping[str, jax.Array]]
+
+# What a model carries along without training it, such as running averages. Dense networks have none: {}.
+ModelState = Mapping[str, Any]
+
+
+class Batch(NamedTuple):
+    """Rows that are seen together.
+
+    ``x``: (batch, features), as stored (uint8 pixels or floating point); the model scales it.
+    ``y``: (batch,) int32 class indices, or (batch, outputs) floating-point targets.
+    ``weight``: (batch,) non-negative sample weights, or None where every row counts alike.
+    """
+
+    x: jax.Array
+    y: jax.Array
+    weight: jax.Array | None = None
+
+
+class HParams(NamedTuple):
+    """What may be swept: traced scalars, so that another value never compiles again.
+
+    A field that is None is not part of the program at all (no mask is drawn, no penalty added); a field with a
+    number, zero included, is. The tree's structure therefore says what is compiled, its leaves what is tried.
+    """
+
+    learning_rate: jax.Array | float
+    momentum: jax.Array | float | None = None
+    weight_decay: jax.Array | float | None = None
+    l1: jax.Array | float | None = None
+    l2: jax.Array | float | None = None
+    dropout: jax.Array | float | None = None
+    label_smoothing: jax.Array | float | None = None
+
+
+class Gradients(NamedTuple):
+    """What a ``GradFn`` returns.
+
+    ``loss``: the objective that ``grads`` belong to: mean loss plus penalties.
+    ``grads``: ∂loss/∂params, the same tree as the parameters.
+    ``data_loss``: the mean loss alone, comparable between training and evaluation.
+    ``outputs``: (batch, outputs) what the network answered.
+    ``state``: the model's non-trained state after this batch.
+    """
+
+    loss: jax.Array
+    grads: Params
+    data_loss: jax.Array
+    outputs: jax.Array
+    state: ModelState
+
+
+class GradFn(Protocol):
+    """Gradients of one objective, however they are found: by autodiff or by hand."""
+
+    def __call__(self, params: Params, batch: Batch, *, state: ModelState, key: jax.Array) -> Gradients:
+        """Loss and gradients at ``params`` on ``batch``; ``key`` feeds whatever is random in the network."""
+        ...

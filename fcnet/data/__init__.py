@@ -1,0 +1,11 @@
+"""Data: where it comes from, how it is split, and the arrays a network trains on.
+
+Reading order: ``dataset`` (the types), the sources (``bundled``, ``generated``, ``idx``, ``prepared``, ``tables``),
+``checks``, ``splits``, ``encoding``, and ``resolve``, which goes from a name or path to a ``Dataset``.
+"""
+
+from fcnet.data.dataset import Dataset, Rows
+from fcnet.data.resolve import DataSpec, load
+from fcnet.data.splits import folds
+
+__all__ = ["DataSpec", "Dataset", "Rows", "folds", "load"]

@@ -1,0 +1,162 @@
+"""MNIST's own file format: IDX arrays in gzip files, checked against the published checksums."""
+
+import gzip
+import hashlib
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from fcnet.data.dataset import CLASSIFICATION, Rows, Source
+from fcnet.errors import InputError, require
+
+IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
+TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
+FILE_NAMES = (IMAGES, LABELS, TEST_IMAGES, TEST_LABELS)
+
+# md5 of the *uncompressed* files: gzip may pack the same bytes differently.
+MD5 = {
+    "mnist": dict(
+        zip(
+            FILE_NAMES,
+            (
+                "6bbc9ace898e44ae57da46a324031adb",
+                "a25bea736e30d166cdddb491f175f624",
+                "2646ac647ad5339dbf082846283269ea",
+                "27ae3e4e09519cfbb04c329615203637",
+            ),
+            strict=True,
+        )
+    ),
+    "fashion_mnist": dict(
+        zip(
+            FILE_NAMES,
+            (
+                "f4a8712d7a061bf5bd6d2ca38dc4d50a",
+                "9018921c3c673c538a1fc5bad174d6f9",
+                "8181f5470baa50b63fa0f6fddb340f0a",
+                "15d484375f8d13e6eb1aabb0c3f46965",
+            ),
+            strict=True,
+        )
+    ),
+}
+CLASSES = {
+    "mnist": tuple("0123456789"),
+    "fashion_mnist": (
+        "T-shirt",
+        "trouser",
+        "pullover",
+        "dress",
+        "coat",
+        "sandal",
+        "shirt",
+        "sneaker",
+        "bag",
+        "ankle boot",
+    ),
+}
+
+
+def find(folder: Path) -> dict[str, Path]:
+    """The files of a set in ``folder``, by their IDX names; empty unless all four are there (with or without .gz)."""
+    found = {}
+    for name in FILE_NAMES:
+        for path in (folder / f"{name}.gz", folder / name):
+            if path.is_file():
+                found[name] = path
+                break
+    return found if len(found) == len(FILE_NAMES) else {}
+
+
+def read_bytes(path: Path) -> bytes:
+    """The uncompressed content of an IDX file.
+
+    Raises:
+        InputError: it is empty, truncated, or its gzip checksum does not hold.
+    """
+    packed = path.read_bytes()
+    require(len(packed) > 0, f"{path} is empty: fetch the file again")
+    if path.suffix != ".gz":
+        return packed
+    try:
+        return gzip.decompress(packed)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as broken:
+        raise InputError(f"{path} is damaged ({broken}): fetch the file again") from None
+
+
+def parse(content: bytes, path: Path) -> np.ndarray:
+    """The uint8 array of an IDX file: magic number 0 0 8 ndim, then ndim big-endian sizes, then the bytes.
+
+    Raises:
+        InputError: another format, or fewer or more bytes than the header says.
+    """
+    require(content[:3] == b"\x00\x00\x08" and len(content) > 3, f"{path} is not an IDX file of 8-bit numbers")
+    ndim = content[3]
+    header = 4 + 4 * ndim
+    require(len(content) >= header, f"{path} ends inside its header: fetch the file again")
+    shape = tuple(int.from_bytes(content[4 + 4 * i : 8 + 4 * i], "big") for i in range(ndim))
+    expected, got = int(np.prod(shape)), len(content) - header
+    require(got == expected, f"{path} holds {got} values where its header says {expected}: fetch the file again")
+    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+
+
+def identify(contents: dict[str, bytes], folder: Path, expected: str | None = None) -> str | None:
+    """Which published set the files are, by checksum; None for a set that is not published here.
+
+    Raises:
+        InputError: some files are those of a published set (or of the one ``expected``) and others are not.
+    """
+    sums = {name: hashlib.md5(content, usedforsecurity=False).hexdigest() for name, content in contents.items()}
+    for published, known in MD5.items():
+        wrong = [name for name in FILE_NAMES if sums[name] != known[name]]
+        if not wrong:
+            return published
+        if published == expected or len(wrong) < len(FILE_NAMES):
+            raise InputError(
+                f"{folder / wrong[0]}: uncompressed md5 is {sums[wrong[0]]}, {published} has {known[wrong[0]]}: "
+                "fetch the file again"
+            )
+    return None
+
+
+def load(folder: Path, expected: str | None = None) -> Source:
+    """The set in ``folder``: four IDX files named as MNIST's are.
+
+    Args:
+        expected: the name of the published set that it must be, or None for any.
+
+    Raises:
+        InputError: files missing, damaged or altered, or images and labels of different number.
+    """
+    files = find(folder)
+    require(bool(files), f"{folder}: expected the four IDX files {', '.join(f'{name}.gz' for name in FILE_NAMES)}")
+    contents = {name: read_bytes(path) for name, path in files.items()}
+    published = identify(contents, folder, expected)
+    arrays = {name: parse(contents[name], files[name]) for name in FILE_NAMES}
+    train = _rows(arrays[IMAGES], arrays[LABELS], folder / IMAGES)
+    test = _rows(arrays[TEST_IMAGES], arrays[TEST_LABELS], folder / TEST_IMAGES)
+    image_shape = arrays[IMAGES].shape[1:]
+    require(arrays[TEST_IMAGES].shape[1:] == image_shape, f"{folder}: training and test images differ in size")
+    classes = CLASSES.get(published or "") or tuple(str(label) for label in range(int(train.y.max()) + 1))
+    features = tuple(f"pixel_{row}_{column}" for row in range(image_shape[0]) for column in range(image_shape[1]))
+    return Source(
+        name=published or folder.name,
+        task=CLASSIFICATION,
+        rows=train,
+        official_test=test,
+        features=features,
+        origin=f"IDX files in {folder}" + (", checksums as published" if published else ""),
+        classes=classes,
+        target="label",
+        image_shape=image_shape,
+        input_scale=1 / 255,
+        path=folder,
+    )
+
+
+def _rows(images: np.ndarray, labels: np.ndarray, path: Path) -> Rows:
+    require(images.ndim == 3 and labels.ndim == 1, f"{path}: expected images of rows × columns with one label each")
+    require(len(images) == len(labels), f"{path}: {len(images)} images but {len(labels)} labels")
+    require(len(images) > 0, f"{path} holds no images")
+    return Rows(images.reshape(len(images), -1), labels.astype(np.int32))

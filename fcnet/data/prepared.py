@@ -1,0 +1,241 @@
+"""Sets by their TensorFlow Datasets name, prepared once into a local folder and read from there, without TensorFlow."""
+
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fcnet.data import idx, tables
+from fcnet.data.dataset import CLASSIFICATION, Rows, Source
+from fcnet.errors import InputError, require
+
+# Where the authors publish the IDX files of the two sets whose own preparation would need TensorFlow.
+IDX_URLS = {
+    "mnist": "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    "fashion_mnist": "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+}
+CACHE_NAME = "fcnet-cache.npz"
+
+
+def is_known(name: str) -> bool:
+    """Whether TensorFlow Datasets has a set of this name; looks at its registry, not at the network."""
+    import tensorflow_datasets as tfds
+
+    try:
+        tfds.builder_cls(name)
+    except Exception:  # the registry raises its own errors, and a set's module any ImportError, when it is looked up
+        return False
+    return True
+
+
+def folder_of(name: str, data_dir: Path) -> Path | None:
+    """The folder of the newest prepared version of ``name`` under ``data_dir``, or None."""
+    # a set with configurations lies one level deeper
+    found = [*data_dir.glob(f"{name}/*/dataset_info.json"), *data_dir.glob(f"{name}/*/*/dataset_info.json")]
+    return max(found, key=lambda info: _version(info.parent.name)).parent if found else None
+
+
+def _version(name: str) -> tuple[int, ...]:
+    return tuple(int(part) if part.isdigit() else -1 for part in name.split("."))
+
+
+def load(name: str, folder: Path, target: str | None, task: str | None, drop: tuple[str, ...]) -> Source:
+    """A prepared set: images or rows with one label each, or a table whose ``target`` is named.
+
+    Raises:
+        InputError: it was prepared in a format that needs TensorFlow, or is neither images nor a table.
+    """
+    import tensorflow_datasets as tfds
+
+    builder = tfds.builder_from_directory(folder)
+    info = builder.info
+    require("train" in info.splits, f"{folder}: has no 'train' split, only {', '.join(info.splits)}")
+    keys = info.supervised_keys
+    x_feature = info.features[keys[0]] if keys and len(keys) == 2 else None
+    label = info.features[keys[1]] if keys and len(keys) == 2 else None
+    is_image = isinstance(x_feature, tfds.features.Image)
+    if is_image and isinstance(label, tfds.features.ClassLabel) and target in (None, keys[1]):
+        return _images(name, folder, builder, keys, tuple(label.names))
+    return tables.from_columns(_columns(builder, keys), folder, target or (keys[1] if keys else None), task, drop)
+
+
+def _examples(builder: Any, split: str) -> Iterator[dict[str, Any]]:
+    try:
+        return iter(builder.as_data_source(split))
+    except NotImplementedError:  # what a record format that needs TensorFlow raises
+        raise InputError(
+            f"{builder.data_dir} is in a format that needs TensorFlow: prepare it with file_format='array_record'"
+        ) from None
+
+
+def _images(name: str, folder: Path, builder: Any, keys: tuple[str, str], classes: tuple[str, ...]) -> Source:
+    arrays = _cached(folder, builder, keys)
+    shape = arrays["train_x"].shape[1:]
+    parts = {
+        split: Rows(arrays[f"{split}_x"], arrays[f"{split}_y"]) for split in ("train", "test") if f"{split}_x" in arrays
+    }
+    flat = {split: Rows(rows.x.reshape(len(rows.x), -1), rows.y) for split, rows in parts.items()}
+    image_shape = shape[:2] if shape[-1] == 1 else shape
+    features = tuple("pixel_" + "_".join(map(str, place)) for place in np.ndindex(image_shape))
+    return Source(
+        name,
+        CLASSIFICATION,
+        flat["train"],
+        features,
+        f"TensorFlow Datasets, {builder.info.full_name}, prepared in {folder}",
+        classes,
+        keys[1],
+        flat.get("test"),
+        image_shape=image_shape,
+        input_scale=1 / 255,
+        path=folder,
+    )
+
+
+def _cached(folder: Path, builder: Any, keys: tuple[str, str]) -> dict[str, np.ndarray]:
+    cache = folder / CACHE_NAME
+    if cache.is_file():
+        try:
+            with np.load(cache, allow_pickle=False) as stored:
+                return dict(stored)
+        except (ValueError, OSError, EOFError, KeyError):
+            pass  # a torn cache is only a cache: decode again
+    arrays: dict[str, np.ndarray] = {}
+    for split in ("train", "test"):
+        if split in builder.info.splits:
+            examples = list(_examples(builder, split))
+            arrays[f"{split}_x"] = np.stack([example[keys[0]] for example in examples])
+            arrays[f"{split}_y"] = np.array([example[keys[1]] for example in examples], np.int32)
+    temporary = cache.with_suffix(".partial")
+    try:
+        with temporary.open("wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]  # NumPy's stub takes **kwds for its flag
+        temporary.replace(cache)
+    except OSError:
+        pass  # a folder that cannot be written is read again next time
+    return arrays
+
+
+def _columns(builder: Any, keys: tuple[str, ...] | None) -> list[tables.Column]:
+    import tensorflow_datasets as tfds
+
+    features = builder.info.features
+    rows = [_flat(example) for split in builder.info.splits for example in _examples(builder, split)]
+    require(bool(rows), f"{builder.data_dir}: no rows")
+    columns = []
+    for name in rows[0]:
+        top = name.split("/")[0]
+        feature = features[top]
+        if top != name and isinstance(feature, tfds.features.FeaturesDict):
+            feature = feature[name.split("/", 1)[1]] if "/" not in name.split("/", 1)[1] else None
+        values = [row.get(name) for row in rows]
+        if isinstance(feature, tfds.features.ClassLabel):
+            text = [None if value is None or value < 0 else feature.int2str(int(value)) for value in values]
+            columns.append(tables.Column(name, np.array(text, dtype=object), False))
+        elif isinstance(values[0], bytes | str):
+            text = [value.decode() if isinstance(value, bytes) else value for value in values]
+            columns.append(tables.Column(name, np.array(text, dtype=object), False))
+        else:
+            columns.append(tables.Column(name, np.array(values, np.float64), True))
+    return columns
+
+
+def _flat(example: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Scalars of an example by name: nested features as a/b, entries of a vector as a_0, a_1 and so on."""
+    flat: dict[str, Any] = {}
+    for name, value in example.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{name}/")
+        elif np.ndim(value) == 0:
+            flat[prefix + name] = value
+        elif np.ndim(value) == 1:
+            flat |= {f"{prefix}{name}_{index}": entry for index, entry in enumerate(value)}
+        else:
+            raise InputError(f"feature {prefix + name!r} has shape {np.shape(value)}: neither an image set nor a table")
+    return flat
+
+
+def prepare(name: str, data_dir: Path, idx_folder: Path | None = None) -> Path:
+    """Prepare ``name`` under ``data_dir`` in the array_record format; returns its folder.
+
+    Args:
+        idx_folder: where the four IDX files of mnist or fashion_mnist lie; without it they, or whatever the set
+            needs, are downloaded.
+
+    Raises:
+        InputError: the set is prepared already, no network, or its preparation needs TensorFlow.
+    """
+    import tensorflow_datasets as tfds
+
+    there = folder_of(name, data_dir)
+    require(there is None, f"{name} is prepared already, in {there}: remove that folder to prepare it again")
+    require(idx_folder is None or name in idx.MD5, f"--idx is for {' and '.join(idx.MD5)}, not for {name}")
+    settings = tfds.download.DownloadConfig(try_download_gcs=False)
+    try:
+        if name in idx.MD5:
+            builder = _idx_builder(name, data_dir, idx_folder)
+        else:
+            builder = tfds.builder(name, data_dir=data_dir, file_format="array_record")
+        builder.download_and_prepare(download_config=settings, file_format="array_record")
+    except (ConnectionError, tfds.download.DownloadError) as failed:
+        reason = " ".join(str(failed).split())[:200]
+        raise InputError(f"{name} could not be downloaded ({reason}): see --data-dir for the other way") from None
+    except ImportError as missing:
+        raise InputError(
+            f"preparing {name} needs {missing.name}: prepare it where that is installed, with "
+            f"file_format='array_record', and copy the folder to {data_dir / name}"
+        ) from None
+    return Path(builder.data_dir)
+
+
+def _idx_builder(name: str, data_dir: Path, idx_folder: Path | None) -> Any:
+    import tensorflow_datasets as tfds
+    from PIL import Image
+
+    def png(pixels: np.ndarray) -> BytesIO:
+        # already encoded, because TFDS would call TensorFlow to do it
+        packed = BytesIO()
+        Image.fromarray(pixels).save(packed, format="PNG")
+        packed.seek(0)
+        return packed
+
+    class FromIdx(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]  # TFDS is untyped
+        """The set from its IDX files, under the name and with the features that TFDS gives it."""
+
+        VERSION = tfds.core.Version("3.0.1")
+
+        def _info(self) -> Any:
+            return tfds.core.DatasetInfo(
+                builder=self,
+                features=tfds.features.FeaturesDict(
+                    {
+                        "image": tfds.features.Image(shape=(28, 28, 1)),
+                        "label": tfds.features.ClassLabel(names=list(idx.CLASSES[name])),
+                    }
+                ),
+                supervised_keys=("image", "label"),
+            )
+
+        def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
+            folder = idx_folder
+            if folder is None:
+                fetched = dl_manager.download({part: f"{IDX_URLS[name]}{part}.gz" for part in idx.FILE_NAMES})
+                folder = Path(self.data_dir).parent / "idx"
+                folder.mkdir(parents=True, exist_ok=True)
+                for part, path in fetched.items():
+                    (folder / f"{part}.gz").write_bytes(Path(path).read_bytes())
+            source = idx.load(folder, name)
+            assert source.official_test is not None
+            return {
+                "train": self._generate_examples(source.rows),
+                "test": self._generate_examples(source.official_test),
+            }
+
+        def _generate_examples(self, rows: Rows) -> Iterator[tuple[int, dict[str, Any]]]:
+            for number, (pixels, label) in enumerate(zip(rows.x.reshape(-1, 28, 28), rows.y, strict=True)):
+                yield number, {"image": png(pixels), "label": int(label)}
+
+    FromIdx.name = name
+    return FromIdx(data_dir=data_dir, file_format="array_record")

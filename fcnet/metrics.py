@@ -1,0 +1,68 @@
+"""What a network is judged by, safe under jit and vmap."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from fcnet import losses
+from fcnet.contracts import HParams, Params
+from fcnet.losses import CLASSIFICATION
+from fcnet.models import apply
+from fcnet.objective import ObjectiveSpec, reduce, targets
+
+
+class Evaluation(NamedTuple):
+    """``loss``: mean data loss. ``score``: accuracy, or R² for regression; higher is better."""
+
+    loss: jax.Array
+    score: jax.Array
+
+
+def score_name(loss: str) -> str:
+    """What ``Evaluation.score`` is for a loss: "accuracy" or "r2"."""
+    return "accuracy" if losses.get(loss).task == CLASSIFICATION else "r2"
+
+
+def accuracy(outputs: jax.Array, labels: jax.Array) -> jax.Array:
+    """Share of rows whose largest output is that of their class: outputs (batch, classes), labels (batch,)."""
+    return jnp.mean((jnp.argmax(outputs, axis=-1) == labels).astype(outputs.dtype))
+
+
+def r2(outputs: jax.Array, y: jax.Array) -> jax.Array:
+    """R² = 1 − Σ (y − ŷ)² / Σ (y − ȳ)², over all rows and outputs, both (batch, k).
+
+    1 is perfect, 0 what always answering the mean gives; −∞ for a constant y that is missed.
+    """
+    y = y.astype(outputs.dtype)
+    mean = jnp.mean(y, axis=0, keepdims=True)
+    return 1 - jnp.sum(jnp.square(y - outputs)) / jnp.sum(jnp.square(y - mean))
+
+
+def score(loss: str, outputs: jax.Array, y: jax.Array) -> jax.Array:
+    """Accuracy or R², whichever belongs to the loss's task."""
+    return accuracy(outputs, y) if losses.get(loss).task == CLASSIFICATION else r2(outputs, y)
+
+
+# Rows evaluated at a time: bounds the memory that hidden layers take over a whole part.
+EVALUATION_ROWS = 4096
+
+
+def outputs_of(spec: ObjectiveSpec, params: Params, x: jax.Array) -> jax.Array:
+    """Evaluation outputs (rows, outputs) for all rows of x, in blocks of ``EVALUATION_ROWS``."""
+    if x.shape[0] <= EVALUATION_ROWS:
+        return apply(spec.model, params, x)
+    answer_one = lambda row: apply(spec.model, params, row[None])[0]  # noqa: E731 - lax.map batches it
+    return jax.lax.map(answer_one, x, batch_size=EVALUATION_ROWS)
+
+
+def per_example_loss(spec: ObjectiveSpec, outputs: jax.Array, y: jax.Array) -> jax.Array:
+    """ℓᵢ of each row, (rows,), without smoothing or penalties: comparable between any two runs."""
+    plain = HParams(learning_rate=0.0)
+    return losses.get(spec.loss).function(outputs, targets(spec, plain, y))
+
+
+def evaluate(spec: ObjectiveSpec, params: Params, x: jax.Array, y: jax.Array) -> Evaluation:
+    """Mean loss and score over all rows, nothing random."""
+    outputs = outputs_of(spec, params, x)
+    return Evaluation(reduce(per_example_loss(spec, outputs, y), None), score(spec.loss, outputs, y))

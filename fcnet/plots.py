@@ -1,0 +1,141 @@
+"""Results as figures. The only file that imports matplotlib, and without pyplot: no window, no global state."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fcnet.files import write_with
+
+# Okabe & Ito's palette, which colour-blind readers can tell apart (https://jfly.uni-koeln.de/color/).
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#666666"
+STYLE = {
+    "font.size": 12,
+    "axes.titlesize": 13,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#E5E5E5",
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "lines.linewidth": 2,
+}
+SCORE_LABELS = {"accuracy": "accuracy (%)", "r2": "R²"}
+# Beyond this many classes a confusion matrix shows colours only, and names only every few classes.
+MOST_NUMBERS = 20
+
+
+def figure(width: float, height: float, panels: int = 1) -> tuple[Any, list[Any]]:
+    """An empty figure of ``width`` × ``height`` inches with ``panels`` axes side by side, in the house style."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(STYLE):
+        blank = Figure(figsize=(width, height), layout="constrained")
+        return blank, list(np.atleast_1d(blank.subplots(1, panels)))
+
+
+def save(drawn: Any, path: Path) -> None:
+    """Write a figure as PNG at 150 dots per inch."""
+    import matplotlib as mpl
+
+    with mpl.rc_context(STYLE):
+        write_with(path, lambda temporary: drawn.savefig(temporary, dpi=150, facecolor="white"))
+
+
+def curves(
+    train_loss: np.ndarray,
+    validation_loss: np.ndarray,
+    validation_score: np.ndarray,
+    *,
+    score_name: str,
+    loss_name: str,
+    best_epoch: int,
+    title: str,
+    path: Path,
+) -> None:
+    """Loss and validation score per epoch, with the epoch whose parameters were kept.
+
+    Args:
+        train_loss: (epochs,) and likewise the others; NaN where there was no validation.
+        score_name: "accuracy" or "r2".
+        best_epoch: counted from 1; 0 where there is none.
+    """
+    has_validation = bool(np.isfinite(validation_loss).any())
+    drawn, axes = figure(11 if has_validation else 6, 4.2, 2 if has_validation else 1)
+    epochs = np.arange(1, len(train_loss) + 1)
+    marker = "o" if len(epochs) < 3 else None
+    axes[0].plot(epochs, train_loss, color=BLUE, marker=marker, label="training (mean over the epoch)")
+    if has_validation:
+        axes[0].plot(epochs, validation_loss, color=ORANGE, linestyle="--", marker=marker, label="validation")
+        percent = 100 if score_name == "accuracy" else 1
+        axes[1].plot(
+            epochs, percent * validation_score, color=ORANGE, linestyle="--", marker=marker, label="validation"
+        )
+        axes[1].set_title("Score")
+        axes[1].set_ylabel(SCORE_LABELS[score_name])
+    positive = train_loss[np.isfinite(train_loss)]
+    if len(positive) and (positive > 0).all() and positive.max() > 20 * positive.min():
+        axes[0].set_yscale("log")
+    axes[0].set_title("Loss")
+    axes[0].set_ylabel(f"{loss_name.replace('_', ' ')} per example")
+    for panel in axes:
+        panel.set_xlabel("epoch")
+        panel.xaxis.get_major_locator().set_params(integer=True)
+        if has_validation and best_epoch:
+            panel.axvline(best_epoch, color=GREY, linestyle=":", label=f"kept: epoch {best_epoch}")
+        panel.legend()
+    drawn.suptitle(title, fontsize=14)
+    save(drawn, path)
+
+
+def confusion(predicted: np.ndarray, true: np.ndarray, classes: tuple[str, ...], *, title: str, path: Path) -> None:
+    """True class by predicted class: counts as numbers, the share of each true class as colour.
+
+    Args:
+        predicted: (rows,) class indices, and ``true`` likewise.
+        classes: their names.
+    """
+    size = len(classes)
+    counts = np.zeros((size, size), int)
+    np.add.at(counts, (true, predicted), 1)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    side = float(np.clip(2.5 + 0.5 * size, 5, 12))
+    drawn, (panel,) = figure(side + 1, side)
+    image = panel.imshow(100 * shares, cmap="Blues", vmin=0, vmax=100)
+    panel.grid(visible=False)
+    every = -(-size // MOST_NUMBERS)
+    longest = max(len(name) for name in classes)
+    panel.set_xticks(range(0, size, every), classes[::every], rotation=90 if longest > 3 else 0)
+    panel.set_yticks(range(0, size, every), classes[::every])
+    panel.set_xlabel("predicted class")
+    panel.set_ylabel("true class")
+    if size <= MOST_NUMBERS:
+        for row, column in np.argwhere(counts):
+            ink = "white" if shares[row, column] > 0.6 else "black"
+            panel.text(column, row, str(counts[row, column]), ha="center", va="center", color=ink, fontsize=10)
+    drawn.colorbar(image, ax=panel, label="share of the true class (%)", shrink=0.8)
+    panel.set_title(title)
+    save(drawn, path)
+
+
+def predicted_against_true(predicted: np.ndarray, true: np.ndarray, *, target: str, title: str, path: Path) -> None:
+    """Each row as a point, in the target's own units, with the line on which predictions are right.
+
+    Args:
+        predicted: (rows,), and ``true`` likewise.
+        target: what is predicted, for the axes.
+    """
+    drawn, (panel,) = figure(6.2, 6)
+    ends = [min(predicted.min(), true.min()), max(predicted.max(), true.max())]
+    panel.plot(ends, ends, color=GREY, linestyle=":", label="prediction = truth")
+    size = float(np.clip(4000 / len(true), 3, 36))
+    panel.scatter(true, predicted, s=size, alpha=0.6, color=BLUE, edgecolors="none", label=f"{len(true):,} rows")
+    panel.set_aspect("equal", adjustable="datalim")
+    panel.set_xlabel(f"true {target}")
+    panel.set_ylabel(f"predicted {target}")
+    panel.legend(loc="upper left")
+    panel.set_title(title)
+    save(drawn, path)

@@ -1,0 +1,383 @@
+"""One run as a pure function: a step, an epoch, a chunk of epochs; and the thin loop that calls chunks.
+
+A chunk is one compiled program. It holds the data on the device as it came, shuffles, steps, evaluates, keeps the best
+parameters, and stops by itself when patience runs out or the loss is no longer finite. How many epochs a call runs is
+traced, so the cuts between chunks change neither the program nor a bit of the result.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from fcnet import backprop, metrics, models, objective
+from fcnet.arrays import AnyArray
+from fcnet.contracts import Batch, GradFn, HParams, ModelState, Params
+from fcnet.data import Dataset, Rows
+from fcnet.errors import InputError, require
+from fcnet.losses import get as get_loss
+from fcnet.models import MLPSpec
+from fcnet.optimizers import OptimizerSpec, build
+
+# Rows of history that one call can return, and therefore the most epochs it can run.
+MOST_EPOCHS_A_CALL = 64
+# A call aims at this long: often enough for a progress line, a checkpoint and Ctrl-C.
+SECONDS_A_CALL = 0.3
+
+GRADIENTS: dict[str, Callable[[objective.ObjectiveSpec, HParams], GradFn]] = {
+    "autodiff": objective.autodiff,
+    "manual": backprop.manual,
+}
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """Everything about a run that its compiled program depends on.
+
+    ``batch_size``: rows a step; the last batch of an epoch is the smaller rest. ``epochs``: the most there may be.
+    ``patience``: epochs without a better validation score before the run stops; 0 never stops early.
+    ``gradients``: who computes them.
+
+    Raises:
+        InputError: a size below 1 or a negative patience.
+    """
+
+    model: MLPSpec
+    loss: str
+    optimizer: OptimizerSpec = OptimizerSpec()
+    batch_size: int = 32
+    epochs: int = 100
+    patience: int = 0
+    gradients: Literal["autodiff", "manual"] = "autodiff"
+
+    def __post_init__(self) -> None:
+        get_loss(self.loss)
+        require(self.batch_size > 0, f"batch_size must be at least 1, got {self.batch_size}")
+        require(self.epochs > 0, f"epochs must be at least 1, got {self.epochs}")
+        require(self.patience >= 0, f"patience must be 0 (off) or more, got {self.patience}")
+
+    @property
+    def objective(self) -> objective.ObjectiveSpec:
+        """Network and loss."""
+        return objective.ObjectiveSpec(self.model, self.loss)
+
+
+class TrainData(NamedTuple):
+    """The rows of a run, on the device as they were stored; ``validation`` is None where there is none."""
+
+    x: jax.Array
+    y: jax.Array
+    validation: tuple[jax.Array, jax.Array] | None
+
+
+class Best(NamedTuple):
+    """The parameters with the best score so far (ties go to the lower loss), and when that was."""
+
+    params: Params
+    score: jax.Array
+    loss: jax.Array
+    epoch: jax.Array
+
+
+class RunState(NamedTuple):
+    """All that a run is between two epochs: saving this and nothing else is enough to go on, bit for bit.
+
+    ``key``: of the whole run; epoch e draws from fold_in(key, e). ``epoch``: epochs done.
+    ``failed_step``: the step within epoch ``epoch`` + 1 whose loss was not finite, counted from 1; 0 while all is well.
+        The state is then that of the last good epoch.
+    """
+
+    params: Params
+    opt_state: optax.OptState
+    model_state: ModelState
+    key: jax.Array
+    epoch: jax.Array
+    best: Best
+    failed_step: jax.Array
+
+
+class History(NamedTuple):
+    """One entry per epoch, each array (epochs,): mean loss while training, and what validation said (NaN without)."""
+
+    train_loss: AnyArray
+    validation_loss: AnyArray
+    validation_score: AnyArray
+
+
+def on_device(dataset: Dataset) -> TrainData:
+    """The training and validation rows of a data set as device arrays."""
+
+    def put(rows: Rows) -> tuple[jax.Array, jax.Array]:
+        return jnp.asarray(rows.x), jnp.asarray(rows.y)
+
+    return TrainData(*put(dataset.train), None if dataset.validation is None else put(dataset.validation))
+
+
+def steps_per_epoch(spec: RunSpec, rows: int) -> int:
+    """⌈rows / batch_size⌉: every row is seen once an epoch."""
+    return -(-rows // spec.batch_size)
+
+
+def _optimizer(spec: RunSpec, hparams: HParams, rows: int) -> optax.GradientTransformation:
+    total = spec.epochs * steps_per_epoch(spec, rows)
+    return build(spec.optimizer, hparams, total, spec.model.param_dtype)
+
+
+def initial_state(spec: RunSpec, hparams: HParams, rows: int, *, key: jax.Array) -> RunState:
+    """Epoch 0: fresh parameters from one half of ``key``, the run's own randomness from the other."""
+    init_key, run_key = jax.random.split(key)
+    params, model_state = models.init(spec.model, init_key)
+    nothing = jnp.asarray(jnp.nan, spec.model.param_dtype)
+    best = Best(jax.tree.map(jnp.copy, params), nothing, nothing, jnp.int32(0))
+    opt_state = _optimizer(spec, hparams, rows).init(params)
+    return RunState(params, opt_state, model_state, run_key, jnp.int32(0), best, jnp.int32(0))
+
+
+class _Carry(NamedTuple):
+    """What one step hands to the next."""
+
+    params: Params
+    opt_state: optax.OptState
+    model_state: ModelState
+
+
+def _step(
+    gradients: GradFn, optimizer: optax.GradientTransformation, carry: _Carry, batch: Batch, key: jax.Array
+) -> tuple[_Carry, jax.Array]:
+    """One step: gradients, the optimiser's update, and the batch's mean loss."""
+    result = gradients(carry.params, batch, state=carry.model_state, key=key)
+    updates, opt_state = optimizer.update(result.grads, carry.opt_state, carry.params)
+    params = optax.apply_updates(carry.params, updates)
+    # a penalty can overflow before the data loss does: either ends the run
+    return _Carry(params, opt_state, result.state), jnp.where(jnp.isfinite(result.loss), result.data_loss, jnp.nan)
+
+
+def _train_epoch(
+    spec: RunSpec, hparams: HParams, state: RunState, data: TrainData
+) -> tuple[_Carry, jax.Array, jax.Array]:
+    """Every row once, in an order of this epoch's own; returns also the mean loss and the first bad step (0: none)."""
+    rows = data.x.shape[0]
+    gradients = GRADIENTS[spec.gradients](spec.objective, hparams)
+    optimizer = _optimizer(spec, hparams, rows)
+    order_key, noise_key = jax.random.split(jax.random.fold_in(state.key, state.epoch))
+    order = jax.random.permutation(order_key, rows)
+
+    def step(carry: _Carry, number_and_rows: tuple[jax.Array, jax.Array]) -> tuple[_Carry, jax.Array]:
+        number, chosen = number_and_rows
+        batch = Batch(data.x[chosen], data.y[chosen])
+        return _step(gradients, optimizer, carry, batch, jax.random.fold_in(noise_key, number))
+
+    full, rest = divmod(rows, spec.batch_size)
+    carry = _Carry(state.params, state.opt_state, state.model_state)
+    batches = order[: full * spec.batch_size].reshape(full, spec.batch_size)
+    carry, losses = jax.lax.scan(step, carry, (jnp.arange(full), batches))
+    total = jnp.sum(losses) * spec.batch_size
+    if rest:  # the smaller last batch counts by its rows
+        carry, last = step(carry, (jnp.int32(full), order[full * spec.batch_size :]))
+        losses, total = jnp.append(losses, last), total + last * rest
+    bad = ~jnp.isfinite(losses)
+    failed_step = jnp.where(jnp.any(bad), jnp.argmax(bad).astype(jnp.int32) + 1, 0)
+    return carry, total / rows, failed_step
+
+
+def _better(new: metrics.Evaluation, best: Best) -> jax.Array:
+    higher = (new.score > best.score) | ((new.score == best.score) & (new.loss < best.loss))
+    return higher | jnp.isnan(best.score)
+
+
+def _epoch(
+    spec: RunSpec, hparams: HParams, state: RunState, data: TrainData
+) -> tuple[RunState, tuple[jax.Array, jax.Array, jax.Array]]:
+    """Train, evaluate, keep the best; where a loss was not finite, the state before, marked with the step."""
+    carry, train_loss, failed_step = _train_epoch(spec, hparams, state, data)
+    epoch = state.epoch + 1
+    if data.validation is None:
+        # nothing to choose by: the last epoch is the best there is
+        evaluation = metrics.Evaluation(jnp.full_like(train_loss, jnp.nan), jnp.full_like(train_loss, jnp.nan))
+        best = Best(carry.params, evaluation.score, evaluation.loss, epoch)
+    else:
+        evaluation = metrics.evaluate(spec.objective, carry.params, *data.validation)
+        better = _better(evaluation, state.best)
+        candidate = Best(carry.params, evaluation.score, evaluation.loss, epoch)
+        best = jax.tree.map(lambda new, old: jnp.where(better, new, old), candidate, state.best)
+    after = RunState(carry.params, carry.opt_state, carry.model_state, state.key, epoch, best, failed_step)
+    before = state._replace(failed_step=failed_step)
+    kept = jax.tree.map(lambda new, old: jnp.where(failed_step == 0, new, old), after, before)
+    return kept, (train_loss, evaluation.loss, evaluation.score)
+
+
+def is_finished(spec: RunSpec, state: RunState) -> jax.Array:
+    """Whether no further epoch is to be trained: all done, patience over, or the loss no longer finite."""
+    waited = state.epoch - state.best.epoch
+    out_of_patience = waited >= spec.patience if spec.patience else jnp.bool_(False)
+    return (state.epoch >= spec.epochs) | out_of_patience | (state.failed_step > 0)
+
+
+def run_epochs(
+    spec: RunSpec, hparams: HParams, state: RunState, data: TrainData, until: jax.Array, *, room: int
+) -> tuple[RunState, History]:
+    """Train until epoch ``until`` or until finished: the program of a chunk, pure, to be jitted or vmapped.
+
+    Args:
+        until: the epoch to stop after, traced.
+        room: entries of history to return; ``until`` − ``state.epoch`` must not exceed it.
+
+    Returns:
+        The state reached and a history whose first (reached − started) entries are filled.
+    """
+    start = state.epoch
+    empty = jnp.full((room,), jnp.nan, spec.model.param_dtype)
+
+    def body(loop: tuple[RunState, History]) -> tuple[RunState, History]:
+        state, history = loop
+        after, row = _epoch(spec, hparams, state, data)
+        place = state.epoch - start
+        return after, History(*(column.at[place].set(value) for column, value in zip(history, row, strict=True)))
+
+    def unfinished(loop: tuple[RunState, History]) -> jax.Array:
+        return (loop[0].epoch < until) & ~is_finished(spec, loop[0])
+
+    return jax.lax.while_loop(unfinished, body, (state, History(empty, empty, empty)))
+
+
+class Progress(NamedTuple):
+    """What a listener is told after each call of the compiled program.
+
+    ``state``: on the device. ``history``: NumPy arrays of the epochs of this call. ``seconds``: of this call.
+    """
+
+    state: RunState
+    history: History
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished run: its last state, whole history as NumPy arrays, and where the time went."""
+
+    state: RunState
+    history: History
+    compile_seconds: float
+    train_seconds: float
+
+    @property
+    def params(self) -> Params:
+        """The best parameters by the validation score, the last ones without validation."""
+        return self.state.best.params
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch that ``params`` come from."""
+        return int(self.state.best.epoch)
+
+
+class DivergedError(InputError):
+    """The loss became NaN or infinite; the state is that of the last good epoch."""
+
+
+def as_hparams(hparams: HParams, dtype: jnp.dtype) -> HParams:
+    """The same values as device scalars of the run's dtype; None stays None."""
+    return jax.tree.map(lambda value: jnp.asarray(value, dtype), hparams)
+
+
+def check_fits(spec: RunSpec, dataset: Dataset) -> None:
+    """Refuse a spec that does not fit its data.
+
+    Raises:
+        InputError: a batch larger than the training part, patience without validation, a loss for another task.
+    """
+    rows = len(dataset.train.y)
+    require(
+        spec.batch_size <= rows,
+        f"batch_size {spec.batch_size} is larger than the {rows} training rows of {dataset.name}",
+    )
+    require(
+        not spec.patience or dataset.validation is not None,
+        f"patience {spec.patience} needs a validation part: give one, or set patience to 0",
+    )
+    task = get_loss(spec.loss).task
+    what = "classes" if dataset.task == "classification" else "numbers"
+    require(task == dataset.task, f"loss {spec.loss} is for {task}, {dataset.name} has {what} to predict")
+    model = spec.model
+    require(
+        (model.inputs, model.outputs) == (dataset.inputs, dataset.outputs),
+        f"the network has {model.inputs} inputs and {model.outputs} outputs, "
+        f"{dataset.name} has {dataset.inputs} and {dataset.outputs}",
+    )
+
+
+class CompiledRun(NamedTuple):
+    """A chunk, compiled for one spec and one shape of data, and how long that took."""
+
+    call: Callable[[HParams, RunState, TrainData, jax.Array], tuple[RunState, History]]
+    seconds: float
+
+
+def compile_run(spec: RunSpec, hparams: HParams, state: RunState, data: TrainData) -> CompiledRun:
+    """``run_epochs`` compiled ahead of time; ``state`` is given up to the call, which reuses its memory."""
+    started = time.perf_counter()
+    room = min(MOST_EPOCHS_A_CALL, spec.epochs)
+
+    def chunk(hparams: HParams, state: RunState, data: TrainData, until: jax.Array) -> tuple[RunState, History]:
+        return run_epochs(spec, hparams, state, data, until, room=room)
+
+    compiled = jax.jit(chunk, donate_argnums=1).lower(hparams, state, data, jnp.int32(0)).compile()
+    return CompiledRun(compiled, time.perf_counter() - started)
+
+
+def fit(
+    spec: RunSpec,
+    hparams: HParams,
+    dataset: Dataset,
+    *,
+    seed: int = 0,
+    state: RunState | None = None,
+    listener: Callable[[Progress], None] | None = None,
+) -> Outcome:
+    """Train one network.
+
+    Args:
+        hparams: numbers or device scalars; None leaves a part out of the program.
+        seed: of initial parameters, batch order and dropout.
+        state: from an earlier run of the same spec, to go on from; it is consumed.
+        listener: called after every call of the compiled program; it may raise to stop.
+
+    Raises:
+        InputError: the spec does not fit the data.
+        DivergedError: a loss was NaN or infinite; the listener has seen the last good state.
+    """
+    check_fits(spec, dataset)
+    hparams = as_hparams(hparams, spec.model.param_dtype)
+    data = on_device(dataset)
+    if state is None:
+        state = jax.jit(initial_state, static_argnums=(0, 2))(spec, hparams, len(data.y), key=jax.random.key(seed))
+    compiled = compile_run(spec, hparams, state, data)
+    room = min(MOST_EPOCHS_A_CALL, spec.epochs)
+    parts: list[History] = []
+    train_seconds, epochs = 0.0, 1
+    while not bool(is_finished(spec, state)):
+        first = int(state.epoch)
+        started = time.perf_counter()
+        state, filled = compiled.call(hparams, state, data, jnp.int32(first + epochs))
+        done = int(state.epoch) - first
+        history = History(*(np.asarray(column)[:done] for column in filled))
+        seconds = time.perf_counter() - started
+        train_seconds += seconds
+        parts.append(history)
+        if listener is not None:
+            listener(Progress(state, history, seconds))
+        if done:
+            epochs = int(np.clip(SECONDS_A_CALL * done / seconds, 1, room))
+    if int(state.failed_step) > 0:
+        raise DivergedError(
+            f"the loss became NaN or infinite in epoch {int(state.epoch) + 1}, step {int(state.failed_step)}: "
+            "try a smaller --learning-rate"
+        )
+    empty = History(*(np.empty(0) for _ in History._fields))
+    whole = History(*(np.concatenate(columns) for columns in zip(*(parts or [empty]), strict=True)))
+    return Outcome(state, whole, compiled.seconds, train_seconds)
