@@ -20,6 +20,7 @@ from fcnet.arrays import AnyArray
 from fcnet.contracts import Batch, GradFn, HParams, ModelState, Params
 from fcnet.data import Dataset, Rows
 from fcnet.errors import InputError, require
+from fcnet.losses import CLASSIFICATION
 from fcnet.losses import get as get_loss
 from fcnet.models import MLPSpec
 from fcnet.optimizers import OptimizerSpec, build
@@ -291,23 +292,26 @@ def check_fits(spec: RunSpec, dataset: Dataset) -> None:
     Raises:
         InputError: a batch larger than the training part, patience without validation, a loss for another task.
     """
-    rows = len(dataset.train.y)
+    data, rows = dataset.description, len(dataset.train.y)
     require(
-        spec.batch_size <= rows,
-        f"batch_size {spec.batch_size} is larger than the {rows} training rows of {dataset.name}",
+        spec.batch_size <= rows, f"batch_size {spec.batch_size} is larger than the {rows} training rows of {data.name}"
     )
     require(
         not spec.patience or dataset.validation is not None,
         f"patience {spec.patience} needs a validation part: give one, or set patience to 0",
     )
     task = get_loss(spec.loss).task
-    what = "classes" if dataset.task == "classification" else "numbers"
-    require(task == dataset.task, f"loss {spec.loss} is for {task}, {dataset.name} has {what} to predict")
+    what = "classes" if data.task == CLASSIFICATION else "numbers"
+    require(task == data.task, f"loss {spec.loss} is for {task}, but {data.name} has {what} to predict")
     model = spec.model
     require(
-        (model.inputs, model.outputs) == (dataset.inputs, dataset.outputs),
-        f"the network has {model.inputs} inputs and {model.outputs} outputs, "
-        f"{dataset.name} has {dataset.inputs} and {dataset.outputs}",
+        (model.inputs, model.outputs) == (data.inputs, data.outputs),
+        f"the network has {model.inputs} inputs and {model.outputs} outputs, {data.name} has {data.inputs} and "
+        f"{data.outputs}",
+    )
+    require(
+        model.dtype != "float64" or jax.dtypes.canonicalize_dtype("float64") == jnp.float64,
+        "float64 needs jax.config.update('jax_enable_x64', True) before anything is computed",
     )
 
 

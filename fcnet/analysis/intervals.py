@@ -45,8 +45,8 @@ def r2(predicted: np.ndarray, true: np.ndarray, *, seed: int = 0) -> Interval:
     """
     rows = len(true)
     residual = np.square(true - predicted).sum(axis=1)
-    # resampling the rows changes their mean too, hence the moments instead of the centred sum
-    total, squares = true.sum(axis=1), np.square(true).sum(axis=1)
+    # a resample has its own mean: its spread is Σ y² − (Σ y)² / rows
+    squares = np.square(true).sum(axis=1)
 
     def of(counts: np.ndarray) -> np.ndarray:
         spread = counts @ squares - sum((counts @ true[:, column]) ** 2 for column in range(true.shape[1])) / rows

@@ -4,8 +4,8 @@ Reading order: ``dataset`` (the types), the sources (``bundled``, ``generated``,
 ``checks``, ``splits``, ``encoding``, and ``resolve``, which goes from a name or path to a ``Dataset``.
 """
 
-from fcnet.data.dataset import Dataset, Rows
+from fcnet.data.dataset import Dataset, Description, Rows
 from fcnet.data.resolve import DataSpec, load
 from fcnet.data.splits import folds
 
-__all__ = ["DataSpec", "Dataset", "Rows", "folds", "load"]
+__all__ = ["DataSpec", "Dataset", "Description", "Rows", "folds", "load"]

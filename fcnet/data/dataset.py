@@ -1,6 +1,6 @@
 """What a source gives, and what training takes."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,42 +46,50 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Dataset:
-    """Split, checked and encoded: ready for a network.
+class Description:
+    """What a data set is, without its rows: enough to build a network for it and to read the network's answers.
 
-    ``train``, ``validation``, ``test``: the parts; the last two are None where none was asked for.
-    ``features``: the columns of the source; ``classes`` is empty for regression.
-    ``encoder``: the fitted scikit-learn transformer from raw columns to x, or None where x is used as stored.
+    ``rows``: how many each part has. ``features``: the columns of the source, ``inputs`` after encoding.
+    ``classes``: their names, empty for regression. ``input_scale``: what x is multiplied by inside the network.
     ``target_shift``, ``target_scale``: a regression target is shift + scale · y.
     """
 
     name: str
     task: str
-    train: Rows
-    validation: Rows | None
-    test: Rows | None
+    origin: str
+    rows: dict[str, int]
     features: tuple[str, ...]
     classes: tuple[str, ...]
     target: str
-    origin: str
+    inputs: int
+    outputs: int
     input_scale: float = 1.0
     image_shape: tuple[int, ...] | None = None
     target_shift: float = 0.0
     target_scale: float = 1.0
-    encoder: Any = field(default=None, compare=False)
 
-    @property
-    def inputs(self) -> int:
-        """Columns of x after encoding: the units of the network's input layer."""
-        return self.train.x.shape[1]
 
-    @property
-    def outputs(self) -> int:
-        """Units of the output layer: one per class, or one per target."""
-        return len(self.classes) if self.task == CLASSIFICATION else self.train.y.shape[1]
+@dataclass(frozen=True)
+class Dataset:
+    """Split, checked and encoded: ready for a network.
+
+    ``validation``, ``test``: None where none was asked for.
+    ``encoder``: the fitted scikit-learn transformer from raw columns to x, or None where x is used as stored.
+    """
+
+    description: Description
+    train: Rows
+    validation: Rows | None = None
+    test: Rows | None = None
+    encoder: Any = None
 
     @property
     def parts(self) -> dict[str, Rows]:
         """The parts that are there, by name, in the order train, validation, test."""
-        named = {"train": self.train, "validation": self.validation, "test": self.test}
-        return {name: rows for name, rows in named.items() if rows is not None}
+        return present(self.train, self.validation, self.test)
+
+
+def present(train: Rows, validation: Rows | None, test: Rows | None) -> dict[str, Rows]:
+    """Parts by name, without those that are None."""
+    named = {"train": train, "validation": validation, "test": test}
+    return {name: rows for name, rows in named.items() if rows is not None}

@@ -14,7 +14,7 @@ import numpy as np
 from fcnet.data import bundled as bundled_sets
 from fcnet.data import checks, encoding, idx, prepared, tables
 from fcnet.data import generated as generated_sets
-from fcnet.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Rows, Source
+from fcnet.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Description, Rows, Source, present
 from fcnet.data.splits import SplitSpec, split
 from fcnet.errors import InputError, require, unknown
 
@@ -126,22 +126,23 @@ def load(spec: DataSpec) -> Dataset:
         test = part(parts.test)
     else:
         test = None if source.official_test is None else rows(*source.official_test)
-    return Dataset(
+    validation = part(parts.validation)
+    description = Description(
         name=source.name,
         task=source.task,
-        train=train,
-        validation=part(parts.validation),
-        test=test,
+        origin=source.origin,
+        rows={name: len(found.y) for name, found in present(train, validation, test).items()},
         features=source.features,
         classes=source.classes,
         target=source.target,
-        origin=source.origin,
+        inputs=train.x.shape[1],
+        outputs=len(source.classes) if source.task == CLASSIFICATION else train.y.shape[1],
         input_scale=source.input_scale,
         image_shape=source.image_shape,
         target_shift=shift,
         target_scale=scale,
-        encoder=fitted,
     )
+    return Dataset(description, train, validation, test, fitted)
 
 
 def _target_scale(source: Source, train_y: np.ndarray) -> tuple[float, float]:

@@ -33,8 +33,8 @@ def is_table(path: Path) -> bool:
     return path.name.endswith(SUFFIXES)
 
 
-def read(path: Path) -> list[Column]:
-    """All columns of a table.
+def read(path: Path, as_text: tuple[str, ...] = ()) -> list[Column]:
+    """All columns of a table; those named in ``as_text`` as categories even where they look like numbers.
 
     Raises:
         InputError: not a readable table, no rows, or a column name that comes twice.
@@ -48,7 +48,8 @@ def read(path: Path) -> list[Column]:
             table = parquet.read_table(path)
         else:
             parse = csv.ParseOptions(delimiter="\t" if ".tsv" in path.name else ",")
-            convert = csv.ConvertOptions(null_values=MISSING, strings_can_be_null=True)
+            as_strings = dict.fromkeys(as_text, pa.string())
+            convert = csv.ConvertOptions(null_values=MISSING, strings_can_be_null=True, column_types=as_strings)
             table = csv.read_csv(path, parse_options=parse, convert_options=convert)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OSError) as broken:
         raise InputError(f"{path} cannot be read as a table: {_one_line(broken)}") from None

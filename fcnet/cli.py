@@ -1,0 +1,143 @@
+"""The ``fcnet`` command: flags in, one call, an exit code out."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, CycloptsError, Parameter
+
+from fcnet.config import (
+    DataConfig,
+    LoopConfig,
+    NetworkConfig,
+    ObjectiveConfig,
+    OptimizerConfig,
+    Switch,
+    TrainConfig,
+)
+from fcnet.errors import InputError
+
+app = App(
+    name="fcnet",
+    help="Fully-connected networks: train them, and trust every gradient.",
+    help_format="plaintext",
+    suppress_keyboard_interrupt=False,
+    error_formatter=lambda error: one_line(error),
+)
+
+Flat = Parameter(name="*")
+
+
+def one_line(error: BaseException) -> str:
+    """What is printed of an error: its message on one line."""
+    return f"fcnet: {' '.join(str(error).split())}"
+
+
+@app.command
+def train(
+    *,
+    data: Annotated[DataConfig, Flat] = DataConfig(),  # noqa: B008 - frozen
+    network: Annotated[NetworkConfig, Flat] = NetworkConfig(),  # noqa: B008
+    objective: Annotated[ObjectiveConfig, Flat] = ObjectiveConfig(),  # noqa: B008
+    optimizer: Annotated[OptimizerConfig, Flat] = OptimizerConfig(),  # noqa: B008
+    loop: Annotated[LoopConfig, Flat] = LoopConfig(),  # noqa: B008
+    out: Annotated[Path | None, Parameter(group="Output")] = None,
+    resume: Annotated[Path | None, Parameter(group="Output")] = None,
+    quiet: Annotated[Switch, Parameter(group="Output")] = False,
+) -> None:
+    """Train a network and leave a run folder; with no flags, on scikit-learn's scanned digits.
+
+    Args:
+        out: Folder for the run; must be new or empty. [default: runs/NAME-TIME]
+        resume: Go on with the run in this folder, as it was begun.
+        quiet: Only the final table.
+    """
+    from fcnet import jobs
+
+    config = TrainConfig(data, network, objective, optimizer, loop)
+    if resume is None:
+        jobs.train(config, out=out, quiet=quiet)
+        return
+    if config != TrainConfig() or out is not None:
+        raise InputError(f"--resume {resume} goes on as the run was begun: give no other flags but --quiet")
+    jobs.resume(resume, quiet=quiet)
+
+
+@app.command
+def evaluate(run: Path, file: Path | None = None, /) -> None:
+    """Loss and score of a trained network, with 95 % intervals.
+
+    Args:
+        run: Folder of the run.
+        file: A table with the same columns and the target; without it, the run's own parts.
+    """
+    from fcnet import jobs
+
+    jobs.evaluate(run, file)
+
+
+@app.command
+def predict(run: Path, file: Path, /, *, out: Path | None = None) -> None:
+    """Write a trained network's answers: labels and probabilities, or predicted numbers.
+
+    Args:
+        run: Folder of the run.
+        file: A table (CSV, Parquet) with the columns of the training data, an IDX file of images, or .npy.
+        out: A new CSV or Parquet file. [default: FILE-predictions.csv]
+    """
+    from fcnet import jobs
+
+    jobs.predict(run, file, out)
+
+
+@app.command
+def prepare(name: str, /, *, data_dir: Path | None = None, idx: Path | None = None) -> None:
+    """Prepare a TensorFlow Datasets set once, to be used with --data NAME from then on.
+
+    Args:
+        name: Its name, such as mnist.
+        data_dir: Where to. [default: $FCNET_DATA_DIR or ~/.cache/fcnet/data]
+        idx: mnist and fashion_mnist: a folder with the four IDX files, instead of downloading them.
+    """
+    from fcnet import jobs
+    from fcnet.data.resolve import default_data_dir
+
+    jobs.prepare(name, data_dir or default_data_dir(), idx)
+
+
+def use_compilation_cache() -> None:
+    """Keep compiled programs on disk, so that the second run of a shape starts at once."""
+    import jax
+
+    if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
+        jax.config.update("jax_compilation_cache_dir", str(Path.home() / ".cache" / "fcnet" / "compiled"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def main() -> None:
+    """Entry point: exit code 0, 2 for input that cannot be used, 130 (or 143) when interrupted."""
+    from fcnet import __version__
+
+    app.version = __version__
+    use_compilation_cache()
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(words: list[str]) -> int:
+    """Run one command line and return its exit code; problems are one line on stderr."""
+    from fcnet.jobs import Interrupted
+
+    try:
+        app(words, exit_on_error=False, print_error=False, result_action="return_value")
+    except (CycloptsError, InputError) as wrong:
+        print(one_line(wrong), file=sys.stderr)  # noqa: T201 - a command line
+        return 2
+    except Interrupted as stopped:
+        print(one_line(stopped), file=sys.stderr)  # noqa: T201
+        return stopped.code
+    except KeyboardInterrupt:
+        print("fcnet: stopped", file=sys.stderr)  # noqa: T201
+        return 130
+    return 0

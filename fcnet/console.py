@@ -1,0 +1,132 @@
+"""What a person sees in the terminal. Everything goes through rich; nothing here computes."""
+
+from collections.abc import Callable
+from math import isfinite
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from fcnet.analysis import Interval, PartReport
+from fcnet.gradcheck import Comparison
+from fcnet.train import Progress as TrainProgress
+from fcnet.train import RunSpec
+
+# With no live display, a plain line at most this often.
+SECONDS_BETWEEN_LINES = 1.0
+SCORES = {"accuracy": "accuracy", "r2": "R²"}
+
+
+def score_text(name: str, value: float) -> str:
+    """A score as people read it: percent for accuracy, three decimals for R²."""
+    return f"{100 * value:.2f} %" if name == "accuracy" else f"{value:.3f}"
+
+
+def interval_text(interval: Interval, show: Callable[[float], str]) -> str:
+    """Value and 95 % interval: 97.50 % (95.10–98.90)."""
+    ends = [show(end).removesuffix(" %") if isfinite(end) else "?" for end in (interval.low, interval.high)]
+    return f"{show(interval.value)} ({ends[0]}–{ends[1]})"
+
+
+class Reporter:
+    """The lines of one command. With ``quiet`` only results and problems are printed."""
+
+    def __init__(self, *, quiet: bool = False, console: Console | None = None) -> None:
+        self.quiet = quiet
+        self.console = console or Console(highlight=False, soft_wrap=not Console().is_terminal)
+
+    def fact(self, name: str, text: str) -> None:
+        """One line of what is going on: a name and what there is to say."""
+        if not self.quiet:
+            self.console.print(f"[bold]{name:<10}[/bold] {text}", markup=True)
+
+    def result(self, text: str = "") -> None:
+        """One line that is printed even when quiet."""
+        self.console.print(text, markup=False)
+
+    def gradients(self, comparison: Comparison) -> None:
+        """The outcome of comparing gradients by hand with autodiff, in one line."""
+        worst = comparison.worst
+        verdict = "[green]agree[/green]" if comparison.agrees else "[red]DISAGREE[/red]"
+        text = (
+            f"by hand and by jax.grad {verdict}: worst relative difference {worst.relative_difference:.1e} "
+            f"in {worst.name} (rounding explains {comparison.tolerance:.0e}, {comparison.dtype})"
+        )
+        if comparison.agrees:
+            self.fact("gradients", text)
+        else:
+            self.console.print(f"[bold]{'gradients':<10}[/bold] {text}")
+
+    def training(self, spec: RunSpec, rows: int, score: str) -> "TrainingDisplay":
+        """A display of a run's progress, to be used as a context and called with each ``train.Progress``."""
+        return TrainingDisplay(self, spec, rows, score)
+
+    def reports(self, reports: dict[str, PartReport], score: str) -> None:
+        """The final table."""
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        table.add_column("part")
+        for column in ("rows", "loss (95 % interval)", f"{SCORES[score]} (95 % interval)"):
+            table.add_column(column, justify="right")
+        for name, part in reports.items():
+            loss = interval_text(part.loss, lambda value: f"{value:.4f}")
+            table.add_row(
+                name, f"{part.rows:,}", loss, interval_text(part.score, lambda value: score_text(score, value))
+            )
+        self.console.print(table)
+
+
+class TrainingDisplay:
+    """A live line on a terminal, plain lines elsewhere, nothing when quiet."""
+
+    def __init__(self, reporter: Reporter, spec: RunSpec, rows: int, score: str) -> None:
+        self.reporter, self.spec, self.rows, self.score = reporter, spec, rows, score
+        self.live = reporter.console.is_terminal and not reporter.quiet
+        self.since_line = SECONDS_BETWEEN_LINES
+        self.progress = Progress(
+            TextColumn("[bold]training[/bold]  "),
+            MofNCompleteColumn(),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[what]}"),
+            TimeElapsedColumn(),
+            console=reporter.console,
+            transient=True,
+            disable=not self.live,
+        )
+        self.task: TaskID | None = None
+
+    def __enter__(self) -> "TrainingDisplay":
+        self.progress.start()
+        self.task = self.progress.add_task("training", total=self.spec.epochs, what="compiling")
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self.progress.stop()
+
+    def __call__(self, told: TrainProgress) -> None:
+        """Show the newest epoch."""
+        done = len(told.history.train_loss)
+        if not done:
+            return
+        epoch = int(told.state.epoch)
+        seconds_left = (self.spec.epochs - epoch) * told.seconds / done
+        parts = [f"loss {told.history.train_loss[-1]:.4f}"]
+        if isfinite(told.history.validation_score[-1]):
+            value = score_text(self.score, told.history.validation_score[-1])
+            parts.append(f"validation {SCORES[self.score]} {value}")
+        parts.append(f"{done * self.rows / told.seconds:,.0f} examples/s")
+        parts.append(f"{_duration(seconds_left)} left")
+        what = " · ".join(parts)
+        if self.live and self.task is not None:
+            self.progress.update(self.task, completed=epoch, what=what)
+            return
+        self.since_line += told.seconds
+        if self.since_line >= SECONDS_BETWEEN_LINES or epoch == self.spec.epochs:
+            self.since_line = 0.0
+            self.reporter.fact("training", f"epoch {epoch}/{self.spec.epochs} · {what}")
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
