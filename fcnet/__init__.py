@@ -18,6 +18,7 @@ from fcnet.data import DataSpec
 from fcnet.errors import InputError
 from fcnet.models import MLPSpec
 from fcnet.optimizers import OptimizerSpec
+from fcnet.predictor import Predictor, load
 from fcnet.train import Outcome, RunSpec, fit
 
 __version__ = "0.1.0"
@@ -33,7 +34,9 @@ __all__ = [
     "OptimizerSpec",
     "Outcome",
     "Params",
+    "Predictor",
     "RunSpec",
     "data",
     "fit",
+    "load",
 ]

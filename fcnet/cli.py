@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Group, Parameter
 
 from fcnet.config import (
     DataConfig,
@@ -21,12 +21,13 @@ from fcnet.errors import InputError
 app = App(
     name="fcnet",
     help="Fully-connected networks: train them, and trust every gradient.",
-    help_format="plaintext",
+    help_format="markdown",
     suppress_keyboard_interrupt=False,
     error_formatter=lambda error: one_line(error),
 )
 
 Flat = Parameter(name="*")
+OUTPUT = Group.create_ordered("Output")
 
 
 def one_line(error: BaseException) -> str:
@@ -42,9 +43,9 @@ def train(
     objective: Annotated[ObjectiveConfig, Flat] = ObjectiveConfig(),  # noqa: B008
     optimizer: Annotated[OptimizerConfig, Flat] = OptimizerConfig(),  # noqa: B008
     loop: Annotated[LoopConfig, Flat] = LoopConfig(),  # noqa: B008
-    out: Annotated[Path | None, Parameter(group="Output")] = None,
-    resume: Annotated[Path | None, Parameter(group="Output")] = None,
-    quiet: Annotated[Switch, Parameter(group="Output")] = False,
+    out: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
+    resume: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
+    quiet: Annotated[Switch, Parameter(group=OUTPUT)] = False,
 ) -> None:
     """Train a network and leave a run folder; with no flags, on scikit-learn's scanned digits.
 
@@ -53,15 +54,15 @@ def train(
         resume: Go on with the run in this folder, as it was begun.
         quiet: Only the final table.
     """
-    from fcnet import jobs
+    from fcnet.commands import train as command
 
     config = TrainConfig(data, network, objective, optimizer, loop)
     if resume is None:
-        jobs.train(config, out=out, quiet=quiet)
+        command.train(config, out=out, quiet=quiet)
         return
     if config != TrainConfig() or out is not None:
         raise InputError(f"--resume {resume} goes on as the run was begun: give no other flags but --quiet")
-    jobs.resume(resume, quiet=quiet)
+    command.resume(resume, quiet=quiet)
 
 
 @app.command
@@ -72,9 +73,9 @@ def evaluate(run: Path, file: Path | None = None, /) -> None:
         run: Folder of the run.
         file: A table with the same columns and the target; without it, the run's own parts.
     """
-    from fcnet import jobs
+    from fcnet.commands import evaluate as command
 
-    jobs.evaluate(run, file)
+    command.evaluate(run, file)
 
 
 @app.command
@@ -86,9 +87,9 @@ def predict(run: Path, file: Path, /, *, out: Path | None = None) -> None:
         file: A table (CSV, Parquet) with the columns of the training data, an IDX file of images, or .npy.
         out: A new CSV or Parquet file. [default: FILE-predictions.csv]
     """
-    from fcnet import jobs
+    from fcnet.commands import predict as command
 
-    jobs.predict(run, file, out)
+    command.predict(run, file, out)
 
 
 @app.command
@@ -100,10 +101,10 @@ def prepare(name: str, /, *, data_dir: Path | None = None, idx: Path | None = No
         data_dir: Where to. [default: $FCNET_DATA_DIR or ~/.cache/fcnet/data]
         idx: mnist and fashion_mnist: a folder with the four IDX files, instead of downloading them.
     """
-    from fcnet import jobs
+    from fcnet.commands import prepare as command
     from fcnet.data.resolve import default_data_dir
 
-    jobs.prepare(name, data_dir or default_data_dir(), idx)
+    command.prepare(name, data_dir or default_data_dir(), idx)
 
 
 def use_compilation_cache() -> None:
@@ -127,7 +128,7 @@ def main() -> None:
 
 def run(words: list[str]) -> int:
     """Run one command line and return its exit code; problems are one line on stderr."""
-    from fcnet.jobs import Interrupted
+    from fcnet.errors import Interrupted
 
     try:
         app(words, exit_on_error=False, print_error=False, result_action="return_value")

@@ -11,6 +11,14 @@ class InputError(ValueError):
     """
 
 
+class Interrupted(Exception):  # noqa: N818 - not an error: the run can go on
+    """A run was stopped by a signal and saved; ``code`` is what the process should exit with."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     """The error for a name that is not in the catalogue, with the nearest names that are.
 

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from fcnet.arrays import AnyArray, log_softmax, namespace
+from fcnet.arrays import AnyArray, absolute, log_softmax, namespace
 from fcnet.errors import unknown
 
 CLASSIFICATION, REGRESSION = "classification", "regression"
@@ -75,7 +75,7 @@ def _half_mse_by_hand(outputs: AnyArray, targets: AnyArray) -> tuple[AnyArray, A
 
 
 def _mae(outputs: jax.Array, targets: jax.Array) -> jax.Array:
-    return jnp.mean(jnp.abs(outputs - targets), axis=-1)
+    return jnp.mean(absolute(outputs - targets), axis=-1)
 
 
 def _mae_by_hand(outputs: AnyArray, targets: AnyArray) -> tuple[AnyArray, AnyArray]:

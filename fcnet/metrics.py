@@ -26,7 +26,7 @@ def score_name(loss: str) -> str:
 
 def accuracy(outputs: jax.Array, labels: jax.Array) -> jax.Array:
     """Share of rows whose largest output is that of their class: outputs (batch, classes), labels (batch,)."""
-    return jnp.mean((jnp.argmax(outputs, axis=-1) == labels).astype(outputs.dtype))
+    return jnp.mean((jnp.argmax(outputs, axis=-1).astype(labels.dtype) == labels).astype(outputs.dtype))
 
 
 def r2(outputs: jax.Array, y: jax.Array) -> jax.Array:

@@ -6,6 +6,7 @@ it and is therefore decoupled: W ← W − η (m + λ W). Source: Loshchilov & H
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -25,10 +26,25 @@ def _momentum(hparams: HParams, *, nesterov: bool) -> optax.GradientTransformati
     return optax.trace(decay=hparams.momentum, nesterov=nesterov)
 
 
+def _adam(hparams: HParams) -> optax.GradientTransformation:
+    """Means m and v of g and g², both corrected for their start at 0; the update is m / (√v + 10⁻⁸).
+
+    Source: Kingma & Ba 2015, Adam; β₂ = 0.999.
+    """
+    adam = optax.scale_by_adam(b1=DEFAULT_MOMENTUM if hparams.momentum is None else hparams.momentum)
+
+    def update(updates: Any, state: optax.OptState, params: Any = None) -> tuple[Any, optax.OptState]:
+        # optax raises β to an integer step count, which strict promotion would refuse
+        with jax.numpy_dtype_promotion("standard"):
+            return adam.update(updates, state, params)
+
+    return optax.GradientTransformation(adam.init, update)
+
+
 OPTIMIZERS: dict[str, Callable[[HParams], optax.GradientTransformation]] = {
     "sgd": lambda hparams: _momentum(hparams, nesterov=False),
     "nesterov": lambda hparams: _momentum(hparams, nesterov=True),
-    "adam": lambda hparams: optax.scale_by_adam(b1=DEFAULT_MOMENTUM if hparams.momentum is None else hparams.momentum),
+    "adam": _adam,
 }
 
 # Shape of the learning rate over training: progress t in [0, 1] ↦ the factor on η.

@@ -1,7 +1,9 @@
 """Results as figures. The only file that imports matplotlib, and without pyplot: no window, no global state."""
 
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
 import numpy as np
 
@@ -27,24 +29,36 @@ SCORE_LABELS = {"accuracy": "accuracy (%)", "r2": "R²"}
 MOST_NUMBERS = 20
 
 
+P = ParamSpec("P")
+
+
+def styled(draw: Callable[P, None]) -> Callable[P, None]:
+    """Let ``draw`` draw in the house style, and matplotlib be imported only then."""
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> None:
+        import matplotlib as mpl
+
+        with mpl.rc_context(STYLE):
+            draw(*args, **kwargs)
+
+    return drawn
+
+
 def figure(width: float, height: float, panels: int = 1) -> tuple[Any, list[Any]]:
-    """An empty figure of ``width`` × ``height`` inches with ``panels`` axes side by side, in the house style."""
-    import matplotlib as mpl
+    """An empty figure of ``width`` × ``height`` inches with ``panels`` axes side by side."""
     from matplotlib.figure import Figure
 
-    with mpl.rc_context(STYLE):
-        blank = Figure(figsize=(width, height), layout="constrained")
-        return blank, list(np.atleast_1d(blank.subplots(1, panels)))
+    blank = Figure(figsize=(width, height), layout="constrained")
+    return blank, list(np.atleast_1d(blank.subplots(1, panels)))
 
 
 def save(drawn: Any, path: Path) -> None:
     """Write a figure as PNG at 150 dots per inch."""
-    import matplotlib as mpl
-
-    with mpl.rc_context(STYLE):
-        write_with(path, lambda temporary: drawn.savefig(temporary, dpi=150, facecolor="white"))
+    write_with(path, lambda temporary: drawn.savefig(temporary, dpi=150, facecolor="white"))
 
 
+@styled
 def curves(
     train_loss: np.ndarray,
     validation_loss: np.ndarray,
@@ -67,14 +81,14 @@ def curves(
     drawn, axes = figure(11 if has_validation else 6, 4.2, 2 if has_validation else 1)
     epochs = np.arange(1, len(train_loss) + 1)
     marker = "o" if len(epochs) < 3 else None
-    axes[0].plot(epochs, train_loss, color=BLUE, marker=marker, label="training (mean over the epoch)")
+    axes[0].plot(epochs, train_loss, color=BLUE, marker=marker, label="training, mean of the epoch")
     if has_validation:
         axes[0].plot(epochs, validation_loss, color=ORANGE, linestyle="--", marker=marker, label="validation")
         percent = 100 if score_name == "accuracy" else 1
         axes[1].plot(
             epochs, percent * validation_score, color=ORANGE, linestyle="--", marker=marker, label="validation"
         )
-        axes[1].set_title("Score")
+        axes[1].set_title(f"Validation {SCORE_LABELS[score_name].removesuffix(' (%)')}")
         axes[1].set_ylabel(SCORE_LABELS[score_name])
     positive = train_loss[np.isfinite(train_loss)]
     if len(positive) and (positive > 0).all() and positive.max() > 20 * positive.min():
@@ -91,6 +105,7 @@ def curves(
     save(drawn, path)
 
 
+@styled
 def confusion(predicted: np.ndarray, true: np.ndarray, classes: tuple[str, ...], *, title: str, path: Path) -> None:
     """True class by predicted class: counts as numbers, the share of each true class as colour.
 
@@ -121,6 +136,7 @@ def confusion(predicted: np.ndarray, true: np.ndarray, classes: tuple[str, ...],
     save(drawn, path)
 
 
+@styled
 def predicted_against_true(predicted: np.ndarray, true: np.ndarray, *, target: str, title: str, path: Path) -> None:
     """Each row as a point, in the target's own units, with the line on which predictions are right.
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from fcnet.arrays import absolute
 from fcnet.contracts import HParams, Params
 
 
@@ -25,7 +26,7 @@ def penalty(hparams: HParams, params: Params) -> jax.Array | float:
     """
     total: jax.Array | float = 0.0
     if hparams.l1 is not None:
-        total += hparams.l1 * _over_kernels(lambda w: jnp.sum(jnp.abs(w)), params)
+        total += hparams.l1 * _over_kernels(lambda w: jnp.sum(absolute(w)), params)
     if hparams.l2 is not None:
         total += 0.5 * hparams.l2 * _over_kernels(lambda w: jnp.sum(jnp.square(w)), params)
     return total

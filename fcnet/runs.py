@@ -108,6 +108,17 @@ def identity(config: TrainConfig, dataset: Dataset) -> dict[str, str]:
     return {"config": provenance.fingerprint(config.to_json()), "data": provenance.data_fingerprint(dataset)}
 
 
+def require_same_data(folder: RunFolder, config: TrainConfig, dataset: Dataset) -> None:
+    """The config and data of a run that goes on, or is judged again, must be those it began with.
+
+    Raises:
+        InputError: either has changed.
+    """
+    now, then, name = identity(config, dataset), folder.read()["identity"], dataset.description.name
+    require(now["config"] == then["config"], f"{folder.path}: run.json was changed since the run began: start again")
+    require(now["data"] == then["data"], f"{name} is no longer the data that {folder.path} began with: start again")
+
+
 def begin(folder: RunFolder, config: TrainConfig, dataset: Dataset) -> None:
     """Write what is known before the first step."""
     if dataset.encoder is not None:
@@ -164,5 +175,5 @@ def load_state(folder: RunFolder) -> RunState:
         InputError: see ``checkpoint.load``.
     """
     config, data = folder.config(), folder.description()
-    like = abstract_state(config.run_spec(data), config.hparams(), data.rows["train"])
+    like = abstract_state(config.run_spec(data), config.hparams(data), data.rows["train"])
     return checkpoint.load(folder.checkpoints, like, folder.read()["identity"])

@@ -294,7 +294,7 @@ def check_fits(spec: RunSpec, dataset: Dataset) -> None:
     """
     data, rows = dataset.description, len(dataset.train.y)
     require(
-        spec.batch_size <= rows, f"batch_size {spec.batch_size} is larger than the {rows} training rows of {data.name}"
+        spec.batch_size <= rows, f"batch size {spec.batch_size} is larger than the {rows} training rows of {data.name}"
     )
     require(
         not spec.patience or dataset.validation is not None,

@@ -163,6 +163,11 @@ def stack(columns: list[Column]) -> np.ndarray:
     return np.stack([column.values.astype(dtype) for column in columns], axis=1)
 
 
+def class_name(value: Any) -> str:
+    """What a class is called: its text, or its number without needless digits."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def _target(goal: Column, task: str | None, path: Path) -> tuple[np.ndarray, tuple[str, ...], str]:
     where = f"{path}: target column {goal.name!r}"
     missing = np.isnan(goal.values) if goal.is_numeric else np.array([value is None for value in goal.values])
@@ -184,5 +189,5 @@ def _target(goal: Column, task: str | None, path: Path) -> tuple[np.ndarray, tup
         return goal.values.reshape(-1, 1), (), task
     require(len(different) <= MOST_CATEGORIES, f"{where} has {len(different)} different values, too many for classes")
     labels = np.searchsorted(different, goal.values if goal.is_numeric else goal.values.astype(str))
-    classes = tuple(f"{value:g}" if goal.is_numeric else str(value) for value in different)
+    classes = tuple(class_name(value) for value in different)
     return labels.astype(np.int32), classes, task

@@ -35,6 +35,16 @@ class Comparison:
         """The tensor that differs most; a difference that is not a number counts as the largest."""
         return max(self.tensors, key=lambda t: (not isfinite(t.relative_difference), t.relative_difference))
 
+    def summary(self) -> dict[str, Any]:
+        """The verdict and the worst tensor as plain values for JSON; a difference that is not a number is None."""
+        difference = self.worst.relative_difference
+        return {
+            "agrees": self.agrees,
+            "worst_tensor": self.worst.name,
+            "worst_relative_difference": difference if isfinite(difference) else None,
+            "tolerance": self.tolerance,
+        }
+
     @property
     def agrees(self) -> bool:
         """Whether every tensor is within the tolerance."""

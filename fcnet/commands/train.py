@@ -1,4 +1,4 @@
-"""What the commands do, from a config or a run folder to files on disk. The command line only calls these."""
+"""fcnet train: check the gradients, train, judge, draw, and keep the run folder true at every moment."""
 
 import signal
 import threading
@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from fcnet import checkpoint, gradcheck, metrics, plots, provenance, runs
@@ -17,28 +17,28 @@ from fcnet.analysis import PartReport, report
 from fcnet.config import TrainConfig
 from fcnet.console import SCORES, Reporter, score_text
 from fcnet.contracts import Batch, HParams
-from fcnet.data import Dataset, Rows, load
-from fcnet.data.resolve import DataSpec, find
-from fcnet.errors import InputError, require
-from fcnet.files import write_json, write_with
+from fcnet.data import Dataset, load
+from fcnet.errors import Interrupted
+from fcnet.files import write_json
 from fcnet.losses import CLASSIFICATION
-from fcnet.predictor import Predictor
-from fcnet.predictor import load as load_predictor
 from fcnet.runs import RunFolder
-from fcnet.train import DivergedError, History, Outcome, Progress, RunSpec, RunState, as_hparams, fit, initial_state
+from fcnet.train import (
+    DivergedError,
+    History,
+    Outcome,
+    Progress,
+    RunSpec,
+    RunState,
+    as_hparams,
+    check_fits,
+    fit,
+    initial_state,
+)
 
 # A checkpoint takes 0.1 s: at most this often, and at the end.
 SECONDS_BETWEEN_SAVES = 2.0
 # Rows of the batch on which gradients by hand meet jax.grad.
 CHECKED_ROWS = 128
-
-
-class Interrupted(Exception):  # noqa: N818 - not an error: the run can go on
-    """Ctrl-C or a termination signal; ``code`` is what the process should exit with."""
-
-    def __init__(self, message: str, code: int) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 @contextmanager
@@ -68,7 +68,7 @@ def check_gradients(spec: RunSpec, hparams: HParams, dataset: Dataset, seed: int
     rows = min(CHECKED_ROWS, len(dataset.train.y))
     start = jax.jit(initial_state, static_argnums=(0, 2))
     state = start(spec, traced, len(dataset.train.y), key=jax.random.key(seed))
-    batch = Batch(jax.numpy.asarray(dataset.train.x[:rows]), jax.numpy.asarray(dataset.train.y[:rows]))
+    batch = Batch(jnp.asarray(dataset.train.x[:rows]), jnp.asarray(dataset.train.y[:rows]))
     return gradcheck.compare_manual_with_autodiff(
         spec.objective, traced, state.params, batch, state=state.model_state, key=state.key
     )
@@ -85,7 +85,7 @@ def _describe(reporter: Reporter, spec: RunSpec, config: TrainConfig, dataset: D
         f"{'-'.join(map(str, spec.model.sizes))}, {spec.model.activation}, {spec.model.parameter_count:,} parameters, "
         f"{spec.model.dtype}; {spec.loss.replace('_', ' ')}",
     )
-    present = {name: value for name, value in config.hparams()._asdict().items() if value is not None}
+    present = {name: value for name, value in config.hparams(data)._asdict().items() if value is not None}
     settings = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in present.items())
     reporter.fact(
         "optimiser",
@@ -125,22 +125,15 @@ def train(config: TrainConfig, *, out: Path | None = None, quiet: bool = False) 
     _set_precision(config)
     dataset = load(config.data.spec())
     spec = config.run_spec(dataset.description)
-    _check(spec, dataset)
+    check_fits(spec, dataset)
     folder = runs.create(out or runs.default_path(dataset.description.name))
     runs.begin(folder, config, dataset)
-    _describe(reporter, spec, config, dataset)
-    comparison = check_gradients(spec, config.hparams(), dataset, config.loop.seed)
-    reporter.gradients(comparison)
-    worst = comparison.worst
-    folder.update(
-        gradient_check={
-            "agrees": comparison.agrees,
-            "worst_tensor": worst.name,
-            "worst_relative_difference": worst.relative_difference,
-            "tolerance": comparison.tolerance,
-        }
-    )
-    _run(reporter, folder, config, spec, dataset, None)
+    with _resumable(folder):
+        _describe(reporter, spec, config, dataset)
+        comparison = check_gradients(spec, config.hparams(dataset.description), dataset, config.loop.seed)
+        reporter.gradients(comparison)
+        folder.update(gradient_check=comparison.summary())
+        _run(reporter, folder, config, spec, dataset, None)
     return folder.path
 
 
@@ -158,33 +151,32 @@ def resume(run: Path, *, quiet: bool = False) -> Path:
         return run
     _set_precision(config)
     dataset = load(config.data.spec())
-    _same_data(folder, config, dataset)
+    runs.require_same_data(folder, config, dataset)
     spec = config.run_spec(dataset.description)
-    _describe(reporter, spec, config, dataset)
-    state = None if checkpoint.latest(folder.checkpoints) is None else runs.load_state(folder)
-    reporter.fact("resuming", f"{run} after epoch {0 if state is None else int(state.epoch)}")
-    _run(reporter, folder, config, spec, dataset, state)
+    with _resumable(folder):
+        _describe(reporter, spec, config, dataset)
+        state = None if checkpoint.latest(folder.checkpoints) is None else runs.load_state(folder)
+        reporter.fact("resuming", f"{run} after epoch {0 if state is None else int(state.epoch)}")
+        _run(reporter, folder, config, spec, dataset, state)
     return folder.path
+
+
+def _how_to_go_on(folder: RunFolder) -> str:
+    return f"go on with: fcnet train --resume {folder.path}"
+
+
+@contextmanager
+def _resumable(folder: RunFolder) -> Iterator[None]:
+    """Ctrl-C anywhere in here leaves a run that can go on, and says how."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(f"stopped; {_how_to_go_on(folder)}", 128 + signal.SIGINT) from None
 
 
 def _set_precision(config: TrainConfig) -> None:
     if config.network.dtype == "float64":
         jax.config.update("jax_enable_x64", True)
-
-
-def _check(spec: RunSpec, dataset: Dataset) -> None:
-    from fcnet.train import check_fits
-
-    check_fits(spec, dataset)
-
-
-def _same_data(folder: RunFolder, config: TrainConfig, dataset: Dataset) -> None:
-    """The data of a run that goes on must be the data it began with."""
-    now, then = runs.identity(config, dataset), folder.read()["identity"]
-    require(now["config"] == then["config"], f"{folder.path}: run.json was changed since the run began: start again")
-    require(
-        now["data"] == then["data"], f"{dataset.description.name} is no longer the data that {folder.path} began with"
-    )
 
 
 def _run(
@@ -196,10 +188,9 @@ def _run(
     state: RunState | None,
 ) -> None:
     score = metrics.score_name(spec.loss)
-    dtype = spec.model.param_dtype
+    hparams, dtype = config.hparams(dataset.description), spec.model.param_dtype
     earlier = runs.read_metrics(folder, 0 if state is None else int(state.epoch), dtype)
     recorder = _Recorder(folder, spec, folder.read()["identity"], earlier)
-    how_to_go_on = f"go on with: fcnet train --resume {folder.path}"
     with _finish_chunk_on_signals() as received, reporter.training(spec, len(dataset.train.y), score) as display:
 
         def listen(told: Progress) -> None:
@@ -207,16 +198,16 @@ def _run(
             display(told)
             if received:
                 recorder.save()
-                raise Interrupted(f"stopped after epoch {int(told.state.epoch)}; {how_to_go_on}", 128 + received[0])
+                raise Interrupted(
+                    f"stopped after epoch {int(told.state.epoch)}; {_how_to_go_on(folder)}", 128 + received[0]
+                )
 
         try:
-            outcome = fit(spec, config.hparams(), dataset, seed=config.loop.seed, state=state, listener=listen)
+            outcome = fit(spec, hparams, dataset, seed=config.loop.seed, state=state, listener=listen)
         except DivergedError:
             recorder.save()
             folder.update(status="diverged")
             raise
-        except KeyboardInterrupt:
-            raise Interrupted(f"stopped; {how_to_go_on}", 128 + signal.SIGINT) from None
     recorder.state = outcome.state
     recorder.save()
     _finish(reporter, folder, spec, dataset, outcome, recorder.history)
@@ -291,88 +282,3 @@ def _draw(
         title=title,
         path=folder.path / "predicted.png",
     )
-
-
-def evaluate(run: Path, file: Path | None = None) -> dict[str, PartReport]:
-    """Loss and score of a run's best parameters, on its own parts or on the rows of a table with the same columns.
-
-    Raises:
-        InputError: not a run folder, data that have changed since, or a table that does not fit.
-    """
-    reporter, folder = Reporter(), RunFolder(run)
-    predictor = load_predictor(run)
-    if file is None:
-        config = folder.config()
-        dataset = load(config.data.spec())
-        _same_data(folder, config, dataset)
-        parts = dataset.parts
-    else:
-        parts = {file.name: _labelled_rows(predictor, file)}
-    reports = report(predictor.objective, predictor.params, parts)
-    reporter.reports(reports, metrics.score_name(predictor.spec.loss))
-    return reports
-
-
-def _labelled_rows(predictor: Predictor, file: Path) -> Rows:
-    data = predictor.data
-    require(file.exists(), f"{file} does not exist")
-    source = find(DataSpec(data=str(file.absolute()), target=data.target, task=data.task))
-    order = [_position(name, source.features, file) for name in data.features]
-    x = predictor.encode(source.rows.x[:, order])
-    if data.task != CLASSIFICATION:
-        return Rows(x, ((source.rows.y - data.target_shift) / data.target_scale).astype(np.float32))
-    unseen = sorted(set(source.classes) - set(data.classes))
-    require(not unseen, f"{file}: class {unseen[0] if unseen else ''!r} is not among those of the run")
-    index = np.array([data.classes.index(name) for name in source.classes], np.int32)
-    return Rows(x, index[source.rows.y])
-
-
-def _position(name: str, features: tuple[str, ...], file: Path) -> int:
-    require(name in features, f"{file} has no column {name!r}, which the network was trained on")
-    return features.index(name)
-
-
-def predict(run: Path, file: Path, out: Path | None = None) -> Path:
-    """Write the network's answer for every row of ``file``: the prediction, and the probability of each class.
-
-    Args:
-        out: a CSV or Parquet file that is not there yet; by default FILE's name with -predictions.csv, here.
-
-    Raises:
-        InputError: not a run folder, a file that does not fit, or an ``out`` that is there already.
-    """
-    import pyarrow as pa
-    from pyarrow import csv, parquet
-
-    target = out or Path(f"{file.name.split('.')[0]}-predictions.csv")
-    require(target.suffix in (".csv", ".parquet"), f"--out {target}: its name must end in .csv or .parquet")
-    require(not target.exists(), f"{target} is there already: name another file with --out")
-    predictor = load_predictor(run)
-    answers = np.asarray(predictor.predict(predictor.params, predictor.read(file)), np.float64)
-    columns: dict[str, Any]
-    if predictor.data.task == CLASSIFICATION:
-        labels = [predictor.data.classes[index] for index in answers.argmax(axis=1)]
-        columns = {predictor.data.target: labels}
-        columns |= {f"p({name})": answers[:, index] for index, name in enumerate(predictor.data.classes)}
-    else:
-        columns = {predictor.data.target: answers[:, 0]}
-    table = pa.table(columns)
-    writer = parquet.write_table if target.suffix == ".parquet" else csv.write_csv
-    write_with(target, lambda temporary: writer(table, temporary))
-    Reporter().result(f"{len(answers):,} predictions written to {target}")
-    return target
-
-
-def prepare(name: str, data_dir: Path, idx_folder: Path | None) -> Path:
-    """Prepare a TensorFlow Datasets set in ``data_dir``, from IDX files or by downloading.
-
-    Raises:
-        InputError: see ``data.prepared.prepare``.
-    """
-    from fcnet.data import prepared
-
-    if idx_folder is None and not prepared.is_known(name):
-        raise InputError(f"unknown set {name!r}: see the catalogue of TensorFlow Datasets")
-    folder = prepared.prepare(name, data_dir, idx_folder)
-    Reporter().result(f"{name} is prepared in {folder}; use it with --data {name} --data-dir {data_dir}")
-    return folder

@@ -1,0 +1,61 @@
+"""Strictness for every test: no silent promotion of ranks or dtypes, one seeded key, compiled programs kept."""
+
+import os
+from pathlib import Path
+
+# processes started by tests inherit all of this
+STRICT = {
+    "JAX_NUMPY_RANK_PROMOTION": "raise",
+    "JAX_NUMPY_DTYPE_PROMOTION": "strict",
+    "JAX_COMPILATION_CACHE_DIR": str(Path(__file__).parents[1] / ".jax_cache"),
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    "JAX_PLATFORMS": os.environ.get("JAX_PLATFORMS", "cpu"),
+}
+os.environ.update(STRICT)
+
+import jax  # noqa: E402 - reads the environment when it is imported
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+
+from fcnet.data import Dataset, Description, Rows  # noqa: E402
+
+
+@pytest.fixture
+def key() -> jax.Array:
+    """The one key of a test."""
+    return jax.random.key(20261120)
+
+
+@pytest.fixture
+def random() -> np.random.Generator:
+    """The one NumPy generator of a test."""
+    return np.random.default_rng(20261120)
+
+
+@pytest.fixture
+def blobs(random: np.random.Generator) -> Dataset:
+    """Three Gaussian clouds in four dimensions: 50 rows to train (not a multiple of 8), 20 to validate."""
+    labels = np.arange(70, dtype=np.int32) % 3
+    x = (random.normal(size=(70, 4)) + 3 * np.eye(3, 4)[labels]).astype(np.float32)
+    description = Description(
+        name="blobs",
+        task="classification",
+        origin="drawn by the tests",
+        rows={"train": 50, "validation": 20},
+        features=("a", "b", "c", "d"),
+        classes=("0", "1", "2"),
+        target="cloud",
+        inputs=4,
+        outputs=3,
+    )
+    return Dataset(description, Rows(x[:50], labels[:50]), Rows(x[50:], labels[50:]))
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The folder of real data beside the checkout; tests that need it are skipped where it is not there."""
+    folder = Path(__file__).parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the folder of real data is not there")
+    return folder

@@ -1,0 +1,213 @@
+"""The compiled promises of a run: chunks, resuming, early stopping, divergence, traced values, both gradients."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from fcnet import train
+from fcnet.contracts import Batch, HParams
+from fcnet.errors import InputError
+from fcnet.models import MLPSpec
+from fcnet.objective import autodiff
+from fcnet.optimizers import OptimizerSpec
+from fcnet.train import DivergedError, RunSpec, fit
+
+SPEC = RunSpec(MLPSpec(4, 3, (8,)), "cross_entropy", OptimizerSpec(schedule="cosine"), batch_size=8, epochs=12)
+HPARAMS = HParams(0.1, 0.9, 1e-3, dropout=0.1)
+
+
+def equal(a, b):
+    def raw(leaf):
+        is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+        return np.asarray(jax.random.key_data(leaf) if is_key else leaf)
+
+    return all(
+        np.array_equal(raw(x), raw(y), equal_nan=raw(x).dtype.kind == "f")
+        for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+    )
+
+
+def test_it_learns(blobs):
+    outcome = fit(SPEC, HPARAMS, blobs)
+    assert outcome.history.train_loss[-1] < 0.5 * outcome.history.train_loss[0]
+    assert float(outcome.state.best.score) >= 0.85
+    assert len(outcome.history.train_loss) == 12
+
+
+def test_the_seed_decides_everything(blobs):
+    one, same, other = (
+        fit(SPEC, HPARAMS, blobs, seed=1),
+        fit(SPEC, HPARAMS, blobs, seed=1),
+        fit(SPEC, HPARAMS, blobs, seed=2),
+    )
+    assert equal(one.state, same.state)
+    assert not equal(one.state.params, other.state.params)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1e9])
+def test_cuts_between_chunks_change_no_bit(seconds, blobs, monkeypatch):
+    plain = fit(SPEC, HPARAMS, blobs)
+    monkeypatch.setattr(train, "SECONDS_A_CALL", seconds)
+    calls = []
+    other = fit(SPEC, HPARAMS, blobs, listener=calls.append)
+    assert len(calls) == (12 if seconds == 0 else 2)
+    assert equal(plain.state, other.state)
+    assert equal(plain.history, other.history)
+
+
+def test_going_on_from_any_epoch_changes_no_bit(blobs, monkeypatch):
+    plain = fit(SPEC, HPARAMS, blobs)
+    monkeypatch.setattr(train, "SECONDS_A_CALL", 0.0)
+
+    class StopError(Exception):
+        pass
+
+    for stop in (1, 5, 11):
+        kept = []
+
+        def listener(told, stop=stop, kept=kept):
+            if int(told.state.epoch) == stop:
+                kept.append(told.state)
+                raise StopError
+
+        with pytest.raises(StopError):
+            fit(SPEC, HPARAMS, blobs, listener=listener)
+        resumed = fit(SPEC, HPARAMS, blobs, state=kept[0])
+        assert equal(plain.state, resumed.state)
+        np.testing.assert_array_equal(plain.history.train_loss[stop:], resumed.history.train_loss)
+
+
+def test_the_scanned_epoch_is_the_python_loop(blobs):
+    """The compiled epoch against its definition written out: same order, same keys, smaller last batch included."""
+    spec = dataclasses.replace(SPEC, epochs=1, optimizer=OptimizerSpec())
+    outcome = fit(spec, HPARAMS, blobs, seed=3)
+    hparams = train.as_hparams(HPARAMS, jnp.dtype("float32"))
+    state = train.initial_state(spec, hparams, 50, key=jax.random.key(3))
+    order_key, noise_key = jax.random.split(jax.random.fold_in(state.key, 0))
+    order = np.asarray(jax.random.permutation(order_key, 50))
+    gradients = jax.jit(autodiff(spec.objective, hparams))
+    params, velocity, total = state.params, jax.tree.map(jnp.zeros_like, state.params), 0.0
+    for step in range(7):
+        rows = order[8 * step : 8 * step + 8]
+        batch = Batch(jnp.asarray(blobs.train.x[rows]), jnp.asarray(blobs.train.y[rows]))
+        found = gradients(params, batch, state={}, key=jax.random.fold_in(noise_key, step))
+        velocity = jax.tree.map(lambda v, g: 0.9 * v + g, velocity, found.grads)
+        decay = jax.tree.map_with_path(lambda path, p: (1e-3 if path[-1].key == "kernel" else 0.0) * p, params)
+        params = jax.tree.map(lambda p, v, d: p - 0.1 * (v + d), params, velocity, decay)
+        total += float(found.data_loss) * len(rows)
+    assert len(rows) == 2
+    np.testing.assert_allclose(outcome.history.train_loss[0], total / 50, rtol=1e-5)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), outcome.state.params, params)
+
+
+def test_manual_gradients_give_the_same_curve(blobs):
+    autodiffed = fit(SPEC, HPARAMS, blobs)
+    manual = fit(dataclasses.replace(SPEC, gradients="manual"), HPARAMS, blobs)
+    np.testing.assert_allclose(manual.history.train_loss, autodiffed.history.train_loss, rtol=1e-4)
+
+
+@pytest.mark.parametrize("gradients", ["autodiff", "manual"])
+def test_float64_curves_agree_to_its_rounding(gradients, blobs):
+    with jax.enable_x64(True):
+        spec = dataclasses.replace(SPEC, model=dataclasses.replace(SPEC.model, dtype="float64"), gradients=gradients)
+        curve = fit(spec, HPARAMS, blobs).history.train_loss
+        other = fit(dataclasses.replace(spec, gradients="autodiff"), HPARAMS, blobs).history.train_loss
+    assert curve.dtype == np.float64
+    np.testing.assert_allclose(curve, other, rtol=1e-11)
+
+
+def test_keeps_the_best_epoch_and_stops_when_patience_is_over(blobs):
+    spec = dataclasses.replace(SPEC, epochs=60, patience=3)
+    outcome = fit(spec, HPARAMS, blobs)
+    history = outcome.history
+    order = np.lexsort((history.validation_loss, -history.validation_score))
+    assert outcome.best_epoch == order[0] + 1
+    assert len(history.train_loss) == outcome.best_epoch + 3 < 60
+    assert float(outcome.state.best.score) == history.validation_score.max()
+    assert not equal(outcome.params, outcome.state.params)
+
+
+def test_patience_zero_never_stops(blobs):
+    assert len(fit(dataclasses.replace(SPEC, epochs=30, patience=0), HPARAMS, blobs).history.train_loss) == 30
+
+
+def test_without_validation_the_last_epoch_is_kept(blobs):
+    outcome = fit(SPEC, HPARAMS, dataclasses.replace(blobs, validation=None))
+    assert outcome.best_epoch == 12
+    assert np.isnan(outcome.history.validation_loss).all()
+    assert equal(outcome.params, outcome.state.params)
+
+
+def test_divergence_names_epoch_and_step_and_keeps_the_last_good_state(blobs):
+    spec = dataclasses.replace(SPEC, loss="mse", model=MLPSpec(4, 3, (8,)))
+    y = np.eye(3, dtype=np.float32)[blobs.train.y]
+    description = dataclasses.replace(blobs.description, task="regression", classes=())
+    data = dataclasses.replace(blobs, description=description, train=blobs.train._replace(y=y), validation=None)
+    seen = []
+    with pytest.raises(DivergedError, match=r"NaN or infinite in epoch \d+, step \d+: try a smaller --learning-rate"):
+        fit(spec, HParams(50.0, 0.9), data, listener=seen.append)
+    last = seen[-1].state
+    assert int(last.failed_step) > 0
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(last.params))
+
+
+def test_another_hyper_parameter_does_not_compile_again(blobs):
+    data = train.on_device(blobs)
+    counted = jax.jit(lambda hparams, state: train.run_epochs(SPEC, hparams, state, data, jnp.int32(1), room=1))
+    for rate in (0.1, 0.2, 0.3):
+        hparams = train.as_hparams(HPARAMS._replace(learning_rate=rate), jnp.dtype("float32"))
+        counted(hparams, train.initial_state(SPEC, hparams, 50, key=jax.random.key(0)))
+    assert counted._cache_size() == 1
+
+
+def test_a_run_is_a_pure_function_that_vmaps_over_seeds_and_rates(blobs):
+    data = train.on_device(blobs)
+    spec = dataclasses.replace(SPEC, patience=3)
+
+    def run(rate, key):
+        hparams = train.as_hparams(HPARAMS._replace(learning_rate=rate), jnp.dtype("float32"))
+        state = train.initial_state(spec, hparams, 50, key=key)
+        return train.run_epochs(spec, hparams, state, data, jnp.int32(12), room=12)[0]
+
+    rates, keys = jnp.array([0.05, 0.2], jnp.float32), jax.random.split(jax.random.key(0), 3)
+    together = jax.jit(jax.vmap(jax.vmap(run, in_axes=(None, 0)), in_axes=(0, None)))(rates, keys)
+    alone = jax.jit(run)(rates[1], keys[2])
+    assert together.best.epoch.shape == (2, 3)
+    assert int(together.epoch[1, 2]) == int(alone.epoch)
+    np.testing.assert_allclose(together.best.loss[1, 2], alone.best.loss, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"batch_size": 0}, "batch_size must be at least 1"),
+        ({"epochs": 0}, "epochs must be at least 1"),
+        ({"patience": -1}, "patience must be 0"),
+        ({"loss": "hinge"}, "unknown loss"),
+    ],
+)
+def test_specs_that_cannot_be(changes, message):
+    with pytest.raises(InputError, match=message):
+        dataclasses.replace(SPEC, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"batch_size": 51}, "batch size 51 is larger than the 50 training rows of blobs"),
+        ({"loss": "mse"}, "loss mse is for regression, but blobs has classes to predict"),
+        ({"model": MLPSpec(5, 3)}, "the network has 5 inputs and 3 outputs, blobs has 4 and 3"),
+        ({"model": MLPSpec(4, 3, dtype="float64")}, "float64 needs jax.config.update"),
+    ],
+)
+def test_specs_that_do_not_fit_the_data(changes, message, blobs):
+    with pytest.raises(InputError, match=message):
+        fit(dataclasses.replace(SPEC, **changes), HPARAMS, blobs)
+
+
+def test_patience_needs_validation(blobs):
+    with pytest.raises(InputError, match="patience 2 needs a validation part"):
+        fit(dataclasses.replace(SPEC, patience=2), HPARAMS, dataclasses.replace(blobs, validation=None))
