@@ -116,7 +116,8 @@ def load(name: str, draw: Draw) -> Source:
         InputError: the function is not finite somewhere on its interval.
     """
     law = GENERATED[name]
-    x, y = law.draw(draw)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below
+        x, y = law.draw(draw)
     require(bool(np.isfinite(y).all()), f"{draw.function} is not finite on {draw.interval}: choose another --interval")
     task = CLASSIFICATION if law.classes else REGRESSION
     rows = Rows(x.astype(np.float32), y.astype(np.int32 if law.classes else np.float32))

@@ -1,6 +1,7 @@
 """Sets by their TensorFlow Datasets name, prepared once into a local folder and read from there, without TensorFlow."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,12 @@ def load(name: str, folder: Path, target: str | None, task: str | None, drop: tu
     is_image = isinstance(x_feature, tfds.features.Image)
     if is_image and isinstance(label, tfds.features.ClassLabel) and target in (None, keys[1]):
         return _images(name, folder, builder, keys, tuple(label.names))
-    return tables.from_columns(_columns(builder, keys), folder, target or (keys[1] if keys else None), task, drop)
+    table = tables.from_columns(_columns(builder), folder, target or (keys[1] if keys else None), task, drop)
+    return replace(table, name=name, origin=_origin(builder))
+
+
+def _origin(builder: Any) -> str:
+    return f"TensorFlow Datasets, {builder.info.full_name}, prepared in {builder.data_dir}"
 
 
 def _examples(builder: Any, split: str) -> Iterator[dict[str, Any]]:
@@ -84,7 +90,7 @@ def _images(name: str, folder: Path, builder: Any, keys: tuple[str, str], classe
         CLASSIFICATION,
         flat["train"],
         features,
-        f"TensorFlow Datasets, {builder.info.full_name}, prepared in {folder}",
+        _origin(builder),
         classes,
         keys[1],
         flat.get("test"),
@@ -118,42 +124,37 @@ def _cached(folder: Path, builder: Any, keys: tuple[str, str]) -> dict[str, np.n
     return arrays
 
 
-def _columns(builder: Any, keys: tuple[str, ...] | None) -> list[tables.Column]:
-    import tensorflow_datasets as tfds
-
+def _columns(builder: Any) -> list[tables.Column]:
     features = builder.info.features
-    rows = [_flat(example) for split in builder.info.splits for example in _examples(builder, split)]
+    rows = [_flat(features, example) for split in builder.info.splits for example in _examples(builder, split)]
     require(bool(rows), f"{builder.data_dir}: no rows")
     columns = []
     for name in rows[0]:
-        top = name.split("/")[0]
-        feature = features[top]
-        if top != name and isinstance(feature, tfds.features.FeaturesDict):
-            feature = feature[name.split("/", 1)[1]] if "/" not in name.split("/", 1)[1] else None
-        values = [row.get(name) for row in rows]
-        if isinstance(feature, tfds.features.ClassLabel):
-            text = [None if value is None or value < 0 else feature.int2str(int(value)) for value in values]
-            columns.append(tables.Column(name, np.array(text, dtype=object), False))
-        elif isinstance(values[0], bytes | str):
-            text = [value.decode() if isinstance(value, bytes) else value for value in values]
-            columns.append(tables.Column(name, np.array(text, dtype=object), False))
-        else:
-            columns.append(tables.Column(name, np.array(values, np.float64), True))
+        values = [row[name] for row in rows]
+        is_text = any(isinstance(value, str) for value in values)
+        columns.append(tables.Column(name, np.array(values, dtype=object if is_text else np.float64), not is_text))
     return columns
 
 
-def _flat(example: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Scalars of an example by name: nested features as a/b, entries of a vector as a_0, a_1 and so on."""
+def _flat(features: Any, example: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Scalars of an example by name: nested features as a/b, entries of a vector as a_0, a_1; class labels as text."""
+    import tensorflow_datasets as tfds
+
     flat: dict[str, Any] = {}
-    for name, value in example.items():
+    for key, value in example.items():
+        name, feature = prefix + key, features[key]
         if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{name}/")
+            flat |= _flat(feature, value, f"{name}/")
+        elif isinstance(feature, tfds.features.ClassLabel):
+            flat[name] = feature.int2str(int(value)) if value >= 0 else None  # TFDS marks a hidden label with −1
+        elif isinstance(value, bytes | str):
+            flat[name] = value.decode() if isinstance(value, bytes) else value
         elif np.ndim(value) == 0:
-            flat[prefix + name] = value
+            flat[name] = float(value)
         elif np.ndim(value) == 1:
-            flat |= {f"{prefix}{name}_{index}": entry for index, entry in enumerate(value)}
+            flat |= {f"{name}_{index}": float(entry) for index, entry in enumerate(value)}
         else:
-            raise InputError(f"feature {prefix + name!r} has shape {np.shape(value)}: neither an image set nor a table")
+            raise InputError(f"feature {name!r} has shape {np.shape(value)}: neither an image set nor a table")
     return flat
 
 
