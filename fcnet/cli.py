@@ -2,8 +2,9 @@
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import App, CycloptsError, Group, Parameter
 
@@ -16,14 +17,13 @@ from fcnet.config import (
     Switch,
     TrainConfig,
 )
-from fcnet.errors import InputError
+from fcnet.errors import InputError, Interrupted
 
 app = App(
     name="fcnet",
     help="Fully-connected networks: train them, and trust every gradient.",
     help_format="markdown",
     suppress_keyboard_interrupt=False,
-    error_formatter=lambda error: one_line(error),
 )
 
 Flat = Parameter(name="*")
@@ -127,11 +127,30 @@ def main() -> None:
 
 
 def run(words: list[str]) -> int:
-    """Run one command line and return its exit code; problems are one line on stderr."""
-    from fcnet.errors import Interrupted
+    """Run one ``fcnet`` command line and return its exit code."""
+    return guarded(lambda: _call(app, words))
 
+
+def script(claim: Callable[..., bool]) -> None:
+    """Entry point of an experiment: its parameters become flags; exit code 0 if the claim holds, 1 if not.
+
+    Args:
+        claim: prints what it finds and returns whether the claim holds.
+    """
+    experiment = App(help_format="markdown", suppress_keyboard_interrupt=False)
+    experiment.default(claim)
+    use_compilation_cache()
+    sys.exit(guarded(lambda: 0 if _call(experiment, sys.argv[1:]) else 1))
+
+
+def _call(commands: App, words: list[str]) -> Any:
+    return commands(words, exit_on_error=False, print_error=False, result_action="return_value")
+
+
+def guarded(call: Callable[[], Any]) -> int:
+    """What ``call`` returns as an exit code (None is 0); problems are one line on stderr, never a traceback."""
     try:
-        app(words, exit_on_error=False, print_error=False, result_action="return_value")
+        return int(call() or 0)
     except (CycloptsError, InputError) as wrong:
         print(one_line(wrong), file=sys.stderr)  # noqa: T201 - a command line
         return 2
@@ -141,4 +160,3 @@ def run(words: list[str]) -> int:
     except KeyboardInterrupt:
         print("fcnet: stopped", file=sys.stderr)  # noqa: T201
         return 130
-    return 0

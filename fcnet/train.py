@@ -133,8 +133,9 @@ def initial_state(spec: RunSpec, hparams: HParams, rows: int, *, key: jax.Array)
     """Epoch 0: fresh parameters from one half of ``key``, the run's own randomness from the other."""
     init_key, run_key = jax.random.split(key)
     params, model_state = models.init(spec.model, init_key)
-    nothing = jnp.asarray(jnp.nan, spec.model.param_dtype)
-    best = Best(jax.tree.map(jnp.copy, params), nothing, nothing, jnp.int32(0))
+    # every leaf its own buffer, because a compiled call gives them all away
+    score, loss = (jnp.full((), jnp.nan, spec.model.param_dtype) for _ in range(2))
+    best = Best(jax.tree.map(jnp.copy, params), score, loss, jnp.int32(0))
     opt_state = _optimizer(spec, hparams, rows).init(params)
     return RunState(params, opt_state, model_state, run_key, jnp.int32(0), best, jnp.int32(0))
 
