@@ -12,7 +12,7 @@ or use one trained by ``fcnet train``:
     probabilities = model.predict(model.params, x)
 """
 
-from fcnet import data
+from fcnet import backprop, data, gradcheck, models, objective
 from fcnet.contracts import Batch, GradFn, Gradients, HParams, Params
 from fcnet.data import DataSpec
 from fcnet.errors import InputError
@@ -36,7 +36,11 @@ __all__ = [
     "Params",
     "Predictor",
     "RunSpec",
+    "backprop",
     "data",
     "fit",
+    "gradcheck",
     "load",
+    "models",
+    "objective",
 ]

@@ -11,7 +11,7 @@ from math import pi, sqrt
 
 import jax
 
-from fcnet.arrays import AnyArray, erf, namespace
+from fcnet.arrays import AnyArray, erfc, namespace
 from fcnet.errors import unknown
 
 
@@ -97,7 +97,7 @@ def _silu(z: AnyArray) -> tuple[AnyArray, AnyArray]:
 
 def _gelu(z: AnyArray) -> tuple[AnyArray, AnyArray]:
     xp = namespace(z)
-    cumulative = 0.5 * (1 + erf(z * sqrt(0.5)))
+    cumulative = 0.5 * erfc(-z * sqrt(0.5))
     density = xp.exp(-0.5 * z * z) / sqrt(2 * pi)
     return z * cumulative, cumulative + z * density
 

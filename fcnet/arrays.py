@@ -23,10 +23,13 @@ def namespace(x: AnyArray) -> Any:
         raise TypeError(f"expected an array that follows the array API, got {type(x).__name__}") from None
 
 
-def erf(x: AnyArray) -> AnyArray:
-    """The error function, 2/√π ∫₀ˣ exp(−t²) dt, elementwise: the standard has none, each library has its own."""
+def erfc(x: AnyArray) -> AnyArray:
+    """The complementary error function, 2/√π ∫ₓ^∞ exp(−t²) dt, elementwise: not in the standard, but in each library.
+
+    Unlike 1 − erf(x) it keeps its digits where it is small.
+    """
     library = "jax.scipy.special" if namespace(x).__name__.startswith("jax") else "scipy.special"
-    return import_module(library).erf(x)
+    return import_module(library).erfc(x)
 
 
 def log_softmax(logits: AnyArray) -> AnyArray:

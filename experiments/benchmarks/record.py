@@ -25,7 +25,13 @@ def goal(text: str, value: float, limit: float, *, at_least: bool) -> dict[str, 
     """One figure to reach: what it is, what was measured, and whether it is reached."""
     reached = value >= limit if at_least else value <= limit
     print(f"{'reached' if reached else 'MISSED '}  {text}: {value:.4g} ({'≥' if at_least else '≤'} {limit:g})")
-    return {"what": text, "measured": round(value, 4), "limit": limit, "at_least": at_least, "reached": bool(reached)}
+    return {
+        "what": text,
+        "measured": float(f"{value:.4g}"),
+        "limit": limit,
+        "at_least": at_least,
+        "reached": bool(reached),
+    }
 
 
 def write(name: str, goals: list[dict[str, Any]], **details: Any) -> None:

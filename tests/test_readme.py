@@ -1,0 +1,94 @@
+"""README is true: its commands run as they stand, its links lead somewhere, its numbers are those of the results."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import fcnet
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SET_UP = [block for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) if "venv" in block]
+SHELL = [block for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) if "venv" not in block]
+PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def test_ci_runs_exactly_the_set_up_commands():
+    lines = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert len(SET_UP) == 2
+    for block in SET_UP:
+        assert block.strip() in lines
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    """A folder with the experiments and ``fcnet`` on the path, in which the blocks run one after the other."""
+    folder = tmp_path_factory.mktemp("readme")
+    (folder / "experiments").symlink_to(ROOT / "experiments")
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    for name in ("JAX_NUMPY_RANK_PROMOTION", "JAX_NUMPY_DTYPE_PROMOTION"):
+        environment.pop(name, None)
+    return folder, environment
+
+
+@pytest.mark.parametrize("number", range(len(SHELL)))
+def test_shell_blocks(number, workplace):
+    folder, environment = workplace
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", SHELL[number]],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("number", range(len(PYTHON)))
+def test_python_blocks(number, workplace):
+    folder, environment = workplace
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", PYTHON[number]],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_links_lead_somewhere():
+    for document in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
+        text = (ROOT / document).read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^)#]+)\)", text):
+            assert target.startswith("https://") or (ROOT / target).exists(), f"{document}: {target}"
+
+
+def test_measured_figures_are_those_of_the_results():
+    for path in (ROOT / "experiments" / "benchmarks" / "results").glob("*.json"):
+        for goal in json.loads(path.read_text())["goals"]:
+            shown = goal["measured"]
+            if goal["limit"] == 1e-9:
+                continue  # a difference in rounding, not in the table
+            forms = {f"{shown:.2f}", f"{shown:.1f} s", f"{shown:.2f} GB", f"{100 * shown:.1f} %", f"{shown:.3f}"}
+            assert any(form in README for form in forms), f"{path.name}: {goal['what']} {shown}"
+
+
+def test_versions_agree():
+    assert f"version: {fcnet.__version__}" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f'version = "{fcnet.__version__}"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["constraints.txt", "constraints-oldest.txt"])
+def test_constraints_name_versions_only(name):
+    for line in (ROOT / name).read_text(encoding="utf-8").splitlines():
+        assert re.fullmatch(r"[\w.-]+==[\w.+]+( ; .*)?", line), line
