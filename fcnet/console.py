@@ -5,7 +5,7 @@ from math import isfinite
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
 from fcnet.analysis import Interval, PartReport
@@ -39,7 +39,17 @@ class Reporter:
     def fact(self, name: str, text: str) -> None:
         """One line of what is going on: a name and what there is to say."""
         if not self.quiet:
-            self.console.print(f"[bold]{name:<10}[/bold] {text}", markup=True)
+            self._line(name, text)
+
+    def _line(self, name: str, text: str) -> None:
+        if not self.console.is_terminal:  # a log: one line each, however long
+            self.console.print(f"[bold]{name:<10}[/bold] {text}")
+            return
+        line = Table.grid(padding=(0, 1))
+        line.add_column(width=10, style="bold")
+        line.add_column(overflow="fold")
+        line.add_row(name, text)
+        self.console.print(line)
 
     def result(self, text: str = "") -> None:
         """One line that is printed even when quiet."""
@@ -56,7 +66,7 @@ class Reporter:
         if comparison.agrees:
             self.fact("gradients", text)
         else:
-            self.console.print(f"[bold]{'gradients':<10}[/bold] {text}")
+            self._line("gradients", text)
 
     def training(self, spec: RunSpec, rows: int, score: str) -> "TrainingDisplay":
         """A display of a run's progress, to be used as a context and called with each ``train.Progress``."""
@@ -88,7 +98,6 @@ class TrainingDisplay:
             MofNCompleteColumn(),
             BarColumn(bar_width=24),
             TextColumn("{task.fields[what]}"),
-            TimeElapsedColumn(),
             console=reporter.console,
             transient=True,
             disable=not self.live,
