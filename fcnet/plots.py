@@ -65,7 +65,7 @@ def curves(
     validation_score: np.ndarray,
     *,
     score_name: str,
-    loss_name: str,
+    loss_label: str,
     best_epoch: int,
     title: str,
     path: Path,
@@ -75,6 +75,7 @@ def curves(
     Args:
         train_loss: (epochs,) and likewise the others; NaN where there was no validation.
         score_name: "accuracy" or "r2".
+        loss_label: of the loss axis, with its unit.
         best_epoch: counted from 1; 0 where there is none.
     """
     has_validation = bool(np.isfinite(validation_loss).any())
@@ -94,7 +95,7 @@ def curves(
     if len(positive) and (positive > 0).all() and positive.max() > 20 * positive.min():
         axes[0].set_yscale("log")
     axes[0].set_title("Loss")
-    axes[0].set_ylabel(f"{loss_name.replace('_', ' ')} per example")
+    axes[0].set_ylabel(loss_label)
     for panel in axes:
         panel.set_xlabel("epoch")
         panel.xaxis.get_major_locator().set_params(integer=True)
@@ -147,12 +148,12 @@ def predicted_against_true(predicted: np.ndarray, true: np.ndarray, *, target: s
     drawn, (panel,) = figure(6.2, 6)
     ends = [min(predicted.min(), true.min()), max(predicted.max(), true.max())]
     panel.plot(ends, ends, color=GREY, linestyle=":", label="prediction = truth")
-    size = float(np.clip(4000 / len(true), 3, 36))
+    size = float(np.clip(4000 / len(true), 5, 36))
     panel.scatter(true, predicted, s=size, alpha=0.6, color=BLUE, edgecolors="none", label=f"{len(true):,} rows")
     panel.set_aspect("equal", adjustable="datalim")
     panel.set_xlabel(f"true {target}")
     panel.set_ylabel(f"predicted {target}")
-    panel.legend(loc="upper left")
+    panel.legend(loc="upper left", markerscale=6 / size**0.5)
     panel.set_title(title)
     save(drawn, path)
 

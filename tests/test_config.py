@@ -21,10 +21,14 @@ def test_survives_json():
 
 
 def test_defaults_follow_the_task():
-    for name, loss, dropout in (("digits", "cross_entropy", 0.2), ("diabetes", "mse", None)):
+    for name, loss, dropout, rate in (
+        ("digits", "cross_entropy", 0.2, 0.05),
+        ("diabetes", "mse", None, 0.01),
+    ):
         data = load(DataSpec(name)).description
         assert TrainConfig().run_spec(data).loss == loss
         assert TrainConfig().hparams(data).dropout == dropout
+        assert TrainConfig().hparams(data).learning_rate == rate
 
 
 def test_zero_is_left_out_of_the_program():

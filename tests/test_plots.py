@@ -33,7 +33,9 @@ def assert_readable(figure, path, legends):
 def test_curves(tmp_path, drawn):
     loss = np.array([1.0, 0.5, 0.3])
     path = tmp_path / "curves.png"
-    plots.curves(loss, 1.1 * loss, 1 - loss, score_name="accuracy", loss_name="mse", best_epoch=2, title="t", path=path)
+    plots.curves(
+        loss, 1.1 * loss, 1 - loss, score_name="accuracy", loss_label="mse", best_epoch=2, title="t", path=path
+    )
     assert_readable(drawn[0], path, legends=True)
     left, right = drawn[0].axes
     np.testing.assert_array_equal(left.lines[0].get_ydata(), loss)
@@ -46,7 +48,7 @@ def test_curves_of_one_epoch_without_validation(tmp_path, drawn):
     nothing = np.array([np.nan])
     path = tmp_path / "curves.png"
     plots.curves(
-        np.array([1.0]), nothing, nothing, score_name="r2", loss_name="mse", best_epoch=1, title="t", path=path
+        np.array([1.0]), nothing, nothing, score_name="r2", loss_label="mse", best_epoch=1, title="t", path=path
     )
     assert len(drawn[0].axes) == 1
     assert drawn[0].axes[0].lines[0].get_marker() == "o"

@@ -260,10 +260,11 @@ def _draw(
 ) -> None:
     data, score = dataset.description, metrics.score_name(spec.loss)
     network = "-".join(map(str, spec.model.sizes))
+    units = " (standardised target)" if data.target_scale != 1 else ""
     plots.curves(
         *history,
         score_name=score,
-        loss_name=spec.loss,
+        loss_label=f"{spec.loss.replace('_', ' ')} per example{units}",
         best_epoch=best_epoch,
         title=f"{data.name}: {network}",
         path=folder.path / "curves.png",
