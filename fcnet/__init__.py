@@ -3,13 +3,14 @@
 Train one from Python:
 
     dataset = fcnet.data.load(fcnet.DataSpec("digits"))
-    model = fcnet.MLPSpec(dataset.inputs, dataset.outputs, hidden=(128, 64), input_scale=dataset.input_scale)
+    data = dataset.description
+    model = fcnet.MLPSpec(data.inputs, data.outputs, hidden=(128, 64), input_scale=data.input_scale)
     outcome = fcnet.fit(fcnet.RunSpec(model, "cross_entropy"), fcnet.HParams(learning_rate=0.05), dataset)
 
 or use one trained by ``fcnet train``:
 
-    model = fcnet.load("runs/digits")
-    probabilities = model.predict(model.params, x)
+    trained = fcnet.load("runs/digits")
+    probabilities = trained.predict(trained.params, x)
 """
 
 from fcnet import backprop, data, gradcheck, models, objective

@@ -23,7 +23,8 @@ KEPT = 2
 
 
 @contextmanager
-def _checkpointer(folder: Path) -> Iterator[Any]:
+def _checkpointer(folder: Path, *, writing: bool) -> Iterator[Any]:
+    # only who writes may sweep away unfinished folders: a reader would sweep those that are being written
     # orbax announces its deprecations and every save; neither is the reader's business
     logging.getLogger("absl").setLevel(logging.ERROR)
     with warnings.catch_warnings():
@@ -33,7 +34,7 @@ def _checkpointer(folder: Path) -> Iterator[Any]:
         keep = orbax.training.preservation_policies.LatestN(KEPT)
         always = orbax.training.save_decision_policies.FixedIntervalPolicy(1)
         with orbax.training.Checkpointer(
-            folder.absolute(), preservation_policy=keep, save_decision_policy=always, cleanup_tmp_directories=True
+            folder.absolute(), preservation_policy=keep, save_decision_policy=always, cleanup_tmp_directories=writing
         ) as checkpointer:
             yield checkpointer
 
@@ -63,7 +64,7 @@ def save(folder: Path, epoch: int, state: Any, identity: dict[str, str]) -> None
     """
     if epoch in _sealed_epochs(folder):
         return
-    with _checkpointer(folder) as checkpointer:
+    with _checkpointer(folder, writing=True) as checkpointer:
         if checkpointer.latest is None or checkpointer.latest.step < epoch:
             checkpointer.save_checkpointables(epoch, {"state": state, "identity": identity})
     write_text(folder / f"{epoch}.sha256", _checksums(folder / str(epoch)))
@@ -96,7 +97,7 @@ def load(folder: Path, like: Any, identity: dict[str, str]) -> Any:
         whole,
         f"checkpoint {where} is damaged: remove it and {where.name}.sha256 to go on from an earlier one",
     )
-    with _checkpointer(folder) as checkpointer:
+    with _checkpointer(folder, writing=False) as checkpointer:
         found = checkpointer.load_checkpointables(epoch, {"identity": None})["identity"]
         other = [name for name, value in identity.items() if found.get(name) != value]
         require(not other, f"checkpoint {where} belongs to another run: its {' and '.join(other)} differ")

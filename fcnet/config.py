@@ -6,29 +6,31 @@ Everything is checked when it is built. ``TrainConfig`` turns into what the room
 
 import dataclasses
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
 from cyclopts import Group, Parameter
 
 from fcnet import losses, models, optimizers
-from fcnet.contracts import HParams
+from fcnet.contracts import CLASSIFICATION, REGRESSION, HParams
 from fcnet.data import DataSpec, Description
 from fcnet.data.generated import Draw
+from fcnet.data.resolve import is_named, is_path
 from fcnet.data.splits import SplitSpec
 from fcnet.errors import InputError, require
 from fcnet.train import RunSpec
 
 Sizes = Annotated[tuple[int, ...], Parameter(consume_multiple=True, negative="--no-hidden")]
 Names = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="", show_default=False)]
-Interval = Annotated[tuple[float, float], Parameter(negative="")]
+Ends = Annotated[tuple[float, float], Parameter(negative="")]
 Switch = Annotated[bool, Parameter(negative="", show_default=False)]
 
 # What suits the task where nothing is said. For classes: chosen on validation parts of digits, over 8 splits. For
 # numbers smaller steps, because the mse of a far-off start is steep and its first steps would leave ReLU units dead.
-DEFAULT_DROPOUT = {losses.CLASSIFICATION: 0.2, losses.REGRESSION: 0.0}
-DEFAULT_LEARNING_RATE = {losses.CLASSIFICATION: 0.05, losses.REGRESSION: 0.01}
-DEFAULT_LOSS = {losses.CLASSIFICATION: "cross_entropy", losses.REGRESSION: "mse"}
+DEFAULT_DROPOUT = {CLASSIFICATION: 0.2, REGRESSION: 0.0}
+DEFAULT_LEARNING_RATE = {CLASSIFICATION: 0.05, REGRESSION: 0.01}
+DEFAULT_LOSS = {CLASSIFICATION: "cross_entropy", REGRESSION: "mse"}
 
 
 def _in_unit_interval(flag: str, value: float) -> None:
@@ -62,7 +64,7 @@ class DataConfig:
     test: float = 0.2
     """Fraction of the rows that is kept for judging, where the set has no test part of its own; 0 for none."""
     split_seed: int = 0
-    """Seed of the split, apart from --seed."""
+    """Seed of the split and of generated sets, apart from --seed."""
     folds: int = 0
     """k-fold cross-validation: judge on one of this many folds instead of --test."""
     fold: int = 0
@@ -73,11 +75,16 @@ class DataConfig:
     """Generated sets: how noisy; each set has its own default."""
     function: str = "sin"
     """The generated set "function": which one (sin, cos, abs, square, cube, exp, sinc, step)."""
-    interval: Interval = (-3.0, 3.0)
+    interval: Ends = (-3.0, 3.0)
     """The generated set "function": where."""
 
     def __post_init__(self) -> None:
         self.spec()
+
+    def with_absolute_paths(self) -> "DataConfig":
+        """The same whatever folder a later command is called from."""
+        data = str(Path(self.data).absolute()) if is_path(self.data) and not is_named(self.data) else self.data
+        return replace(self, data=data, data_dir=None if self.data_dir is None else str(Path(self.data_dir).absolute()))
 
     def spec(self) -> DataSpec:
         """The same for the data room, which checks it."""
@@ -104,7 +111,7 @@ class NetworkConfig:
     dropout: float | None = None
     """Probability of dropping a hidden unit in training, in [0, 1). [default: 0.2 for classes, 0 for numbers]"""
     dtype: str = "float32"
-    """Type of the products: float32, float64 or bfloat16."""
+    """Type of the products: float32, float64 or bfloat16; data are kept in float32 or as stored."""
 
     def __post_init__(self) -> None:
         _in_unit_interval("dropout", self.dropout or 0.0)
@@ -214,7 +221,7 @@ class TrainConfig:
         loop = self.loop
         smoothing = self.objective.label_smoothing
         require(
-            not smoothing or data.task == losses.CLASSIFICATION,
+            not smoothing or data.task == CLASSIFICATION,
             f"--label-smoothing {smoothing} is for classes, {data.name} has numbers to predict",
         )
         return RunSpec(

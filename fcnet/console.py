@@ -5,17 +5,18 @@ from math import isfinite
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
 from fcnet.analysis import Interval, PartReport
 from fcnet.gradcheck import Comparison
+from fcnet.metrics import SCORE_TITLES
 from fcnet.train import Progress as TrainProgress
 from fcnet.train import RunSpec
 
 # With no live display, a plain line at most this often.
 SECONDS_BETWEEN_LINES = 1.0
-SCORES = {"accuracy": "accuracy", "r2": "R²"}
 
 
 def score_text(name: str, value: float) -> str:
@@ -39,7 +40,7 @@ class Reporter:
     def fact(self, name: str, text: str) -> None:
         """One line of what is going on: a name and what there is to say."""
         if not self.quiet:
-            self._line(name, text)
+            self._line(name, escape(text))
 
     def _line(self, name: str, text: str) -> None:
         if not self.console.is_terminal:  # a log: one line each, however long
@@ -63,9 +64,7 @@ class Reporter:
             f"by hand and by jax.grad {verdict}: worst relative difference {worst.relative_difference:.1e} "
             f"in {worst.name} (rounding explains {comparison.tolerance:.0e}, {comparison.dtype})"
         )
-        if comparison.agrees:
-            self.fact("gradients", text)
-        else:
+        if not self.quiet or not comparison.agrees:
             self._line("gradients", text)
 
     def training(self, spec: RunSpec, rows: int, score: str) -> "TrainingDisplay":
@@ -76,7 +75,7 @@ class Reporter:
         """The final table."""
         table = Table(box=None, pad_edge=False, header_style="bold")
         table.add_column("part")
-        for column in ("rows", "loss (95 % interval)", f"{SCORES[score]} (95 % interval)"):
+        for column in ("rows", "loss (95 % interval)", f"{SCORE_TITLES[score]} (95 % interval)"):
             table.add_column(column, justify="right")
         for name, part in reports.items():
             loss = interval_text(part.loss, lambda value: f"{value:.4f}")
@@ -122,7 +121,7 @@ class TrainingDisplay:
         parts = [f"loss {told.history.train_loss[-1]:.4f}"]
         if isfinite(told.history.validation_score[-1]):
             value = score_text(self.score, told.history.validation_score[-1])
-            parts.append(f"validation {SCORES[self.score]} {value}")
+            parts.append(f"validation {SCORE_TITLES[self.score]} {value}")
         parts.append(f"{done * self.rows / told.seconds:,.0f} examples/s")
         parts.append(f"{_duration(seconds_left)} left")
         what = " · ".join(parts)

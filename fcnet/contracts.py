@@ -5,6 +5,9 @@ from typing import Any, NamedTuple, Protocol
 
 import jax
 
+# What a target is: one of several classes, or numbers.
+CLASSIFICATION, REGRESSION = "classification", "regression"
+
 # {"layer_1": {"kernel": (fan_in, fan_out), "bias": (fan_out,)}, "layer_2": …}
 Params = Mapping[str, Mapping[str, jax.Array]]
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ def write_with(path: Path, write: Callable[[Path], None]) -> None:
     except OSError as failed:
         raise InputError(f"cannot write {path}: {failed.strerror or failed}") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # what stopped the writing may stop this too
+            temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -12,9 +12,8 @@ import jax.numpy as jnp
 import optax
 
 from fcnet.arrays import AnyArray, absolute, log_softmax, namespace
+from fcnet.contracts import CLASSIFICATION, REGRESSION
 from fcnet.errors import unknown
-
-CLASSIFICATION, REGRESSION = "classification", "regression"
 
 
 @dataclass(frozen=True)

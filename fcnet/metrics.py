@@ -6,8 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from fcnet import losses
-from fcnet.contracts import HParams, Params
-from fcnet.losses import CLASSIFICATION
+from fcnet.contracts import CLASSIFICATION, HParams, Params
 from fcnet.models import apply
 from fcnet.objective import ObjectiveSpec, reduce, targets
 
@@ -17,6 +16,10 @@ class Evaluation(NamedTuple):
 
     loss: jax.Array
     score: jax.Array
+
+
+# What people call a score.
+SCORE_TITLES = {"accuracy": "accuracy", "r2": "R²"}
 
 
 def score_name(loss: str) -> str:

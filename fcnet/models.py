@@ -43,6 +43,11 @@ class MLPSpec:
         require(self.outputs > 0, f"outputs must be at least 1, got {self.outputs}")
         for number, units in enumerate(self.hidden, start=1):
             require(units > 0, f"hidden layer {number} must have at least 1 unit, got {units}")
+        count = self.parameter_count
+        require(
+            count < 2**31,
+            f"{'-'.join(map(str, self.sizes))} has {count:,} parameters: at most 2³¹ fit one network here",
+        )
         activations.get(self.activation)
         initializers.get(self.initializer)
         if self.dtype not in DTYPES:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from fcnet import losses, models, regularizers
-from fcnet.contracts import Batch, GradFn, Gradients, HParams, ModelState, Params
+from fcnet.contracts import CLASSIFICATION, Batch, GradFn, Gradients, HParams, ModelState, Params
 from fcnet.errors import require
 
 
@@ -32,7 +32,7 @@ def targets(spec: ObjectiveSpec, hparams: HParams, y: jax.Array) -> jax.Array:
         InputError: y's shape or dtype does not fit the loss; nothing is broadcast.
     """
     dtype, outputs = spec.model.param_dtype, spec.model.outputs
-    if losses.get(spec.loss).task == losses.CLASSIFICATION:
+    if losses.get(spec.loss).task == CLASSIFICATION:
         fits = y.ndim == 1 and jnp.issubdtype(y.dtype, jnp.integer)
         require(fits, f"{spec.loss} needs class indices of shape (batch,), got {y.dtype} of shape {y.shape}")
         return losses.probability_targets(y, outputs, dtype, hparams.label_smoothing)

@@ -16,8 +16,6 @@ from fcnet.contracts import HParams
 from fcnet.errors import require, unknown
 from fcnet.regularizers import kernel_mask
 
-DEFAULT_MOMENTUM = 0.9
-
 
 def _momentum(hparams: HParams, *, nesterov: bool) -> optax.GradientTransformation:
     """m ← µ m + g, the update being m, or g + µ m with Nesterov's look-ahead; g alone without momentum."""
@@ -31,7 +29,7 @@ def _adam(hparams: HParams) -> optax.GradientTransformation:
 
     Source: Kingma & Ba 2015, Adam; β₂ = 0.999.
     """
-    adam = optax.scale_by_adam(b1=DEFAULT_MOMENTUM if hparams.momentum is None else hparams.momentum)
+    adam = optax.scale_by_adam(b1=0.0 if hparams.momentum is None else hparams.momentum)
 
     def update(updates: Any, state: optax.OptState, params: Any = None) -> tuple[Any, optax.OptState]:
         # optax raises β to an integer step count, which strict promotion would refuse

@@ -1,5 +1,6 @@
 """Results as figures. The only file that imports matplotlib, and without pyplot: no window, no global state."""
 
+import warnings
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any, ParamSpec
 import numpy as np
 
 from fcnet.files import write_with
+from fcnet.metrics import SCORE_TITLES
 
 # Okabe & Ito's palette, which colour-blind readers can tell apart (https://jfly.uni-koeln.de/color/).
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#666666"
@@ -24,7 +26,6 @@ STYLE: dict[Any, Any] = {
     "legend.frameon": False,
     "lines.linewidth": 2,
 }
-SCORE_LABELS = {"accuracy": "accuracy (%)", "r2": "R²"}
 # Beyond this many classes a confusion matrix shows colours only, and names only every few classes.
 MOST_NUMBERS = 20
 
@@ -55,7 +56,9 @@ def figure(width: float, height: float, panels: int = 1) -> tuple[Any, list[Any]
 
 def save(drawn: Any, path: Path) -> None:
     """Write a figure as PNG at 150 dots per inch."""
-    write_with(path, lambda temporary: drawn.savefig(temporary, dpi=150, facecolor="white"))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)  # a name in a script that the font does not have
+        write_with(path, lambda temporary: drawn.savefig(temporary, dpi=150, facecolor="white"))
 
 
 @styled
@@ -89,8 +92,8 @@ def curves(
         axes[1].plot(
             epochs, percent * validation_score, color=ORANGE, linestyle="--", marker=marker, label="validation"
         )
-        axes[1].set_title(f"Validation {SCORE_LABELS[score_name].removesuffix(' (%)')}")
-        axes[1].set_ylabel(SCORE_LABELS[score_name])
+        axes[1].set_title(f"Validation {SCORE_TITLES[score_name]}")
+        axes[1].set_ylabel(SCORE_TITLES[score_name] + (" (%)" if score_name == "accuracy" else ""))
     positive = train_loss[np.isfinite(train_loss)]
     if len(positive) and (positive > 0).all() and positive.max() > 20 * positive.min():
         axes[0].set_yscale("log")

@@ -9,10 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from fcnet import models
-from fcnet.contracts import Params
+from fcnet.contracts import CLASSIFICATION, Params
 from fcnet.data import Description, checks, encoding, idx, tables
 from fcnet.errors import InputError, require
-from fcnet.losses import CLASSIFICATION
 from fcnet.objective import ObjectiveSpec
 from fcnet.runs import RunFolder, load_state
 from fcnet.train import RunSpec
@@ -39,7 +38,8 @@ class Predictor:
     def predict(self, params: Params, x: jax.Array | np.ndarray) -> jax.Array:
         """A pure function: probabilities (rows, classes), or predictions (rows, k) in the target's own units.
 
-        Softmax for cross-entropy, a sigmoid per class for binary cross-entropy.
+        Softmax for cross-entropy, a sigmoid per class for binary cross-entropy. Numbers have the network's dtype:
+        float32 keeps 7 digits of a target far from 0, ``answers`` all that the network has to say.
 
         Args:
             params: such as ``self.params``.
@@ -52,9 +52,20 @@ class Predictor:
             return jax.nn.sigmoid(outputs)
         return jax.nn.softmax(outputs, axis=-1)
 
-    def encode(self, columns: np.ndarray) -> np.ndarray:
-        """Raw columns (rows, features), in the order of ``features``, as the x that ``predict`` takes."""
-        return encoding.encode(self.encoder, columns)
+    def answers(self, x: np.ndarray) -> np.ndarray:
+        """Like ``predict`` with the best parameters, in float64 on the host."""
+        if self.data.task == CLASSIFICATION:
+            return np.asarray(self.predict(self.params, x), np.float64)
+        outputs = np.asarray(models.apply(self.spec.model, self.params, jnp.asarray(x)), np.float64)
+        return outputs * self.data.target_scale + self.data.target_shift
+
+    def encode(self, columns: np.ndarray, what: str = "x") -> np.ndarray:
+        """Raw columns (rows, features), in the order of ``data.features``, as the x that ``predict`` takes.
+
+        Raises:
+            InputError: a number too large to be standardised; ``what`` names the columns' source in it.
+        """
+        return encoding.encode(self.encoder, columns, self.data.features, what)
 
     def read(self, path: Path) -> np.ndarray:
         """The x of every row in a file: a table with the features as columns, an IDX file of images, or ``.npy``.
@@ -64,18 +75,22 @@ class Predictor:
         """
         require(path.is_file(), f"{path} is not a file: give a table (CSV, Parquet), an IDX file of images, or .npy")
         if tables.is_table(path):
-            raw = self._features(self.columns(path), path)
+            raw = self.stack(self.columns(path), path)
         elif path.suffix == ".npy":
             raw = _load_npy(path)
         else:
-            pixels = idx.parse(idx.read_bytes(path), path)
-            raw = pixels.reshape(len(pixels), -1)
+            raw = _rows(idx.parse(idx.read_bytes(path), path))
         width, expected = raw.shape[-1] if raw.ndim == 2 else 0, len(self.data.features)
         require(width == expected, f"{path}: expected rows of {expected} numbers, got an array of shape {raw.shape}")
         require(len(raw) > 0, f"{path} has no rows")
         if self.encoder is None:
             checks.check_numbers(raw, self.data.features, str(path))
-        return self.encode(raw)
+        elif not tables.is_table(path):
+            text = [name for name in self.data.features if name not in self._numeric]
+            require(not text, f"{path}: a table is needed, because column {text[0] if text else ''!r} is text")
+            infinite = np.isinf(raw).any(axis=1)
+            require(not infinite.any(), f"{path}: row {int(infinite.argmax()) + 1} is infinite: mend or remove it")
+        return self.encode(raw, str(path))
 
     def columns(self, path: Path) -> dict[str, tables.Column]:
         """The columns of a table by name, those that were categories in training read as text."""
@@ -89,13 +104,24 @@ class Predictor:
         indices = {name: columns for name, _, columns in self.encoder.transformers_}.get("numbers", [])
         return {self.data.features[index] for index in indices}
 
-    def _features(self, columns: dict[str, tables.Column], path: Path) -> np.ndarray:
+    def stack(self, columns: dict[str, tables.Column], path: Path) -> np.ndarray:
+        """The features among ``columns`` as (rows, features), in the order of training.
+
+        Raises:
+            InputError: a feature missing, of the other kind than in training, or infinite.
+        """
         absent = [name for name in self.data.features if name not in columns]
         more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
         require(not absent, f"{path} has no column {absent[0] if absent else ''!r}{more}, which the network needs")
-        for name in sorted(self._numeric):
+        numeric = self._numeric
+        for name in self.data.features:
             column = columns[name]
-            require(column.is_numeric, f"{path}: column {name!r} is not numeric, as it was in training")
+            was = "numeric" if name in numeric else "text"
+            require(
+                column.is_numeric == (name in numeric), f"{path}: column {name!r} is not {was}, as it was in training"
+            )
+            if not column.is_numeric:
+                continue
             infinite = np.isinf(column.values)
             row = int(infinite.argmax()) + 1
             require(not infinite.any(), f"{path}: row {row}, column {name!r} is infinite: mend or remove it")
@@ -108,7 +134,12 @@ def _load_npy(path: Path) -> np.ndarray:
     except (ValueError, OSError, EOFError):
         raise InputError(f"{path} is not a NumPy file of numbers, or it is damaged") from None
     require(loaded.dtype.kind in "fiub", f"{path} holds {loaded.dtype}, expected numbers")
-    return loaded.reshape(len(loaded), -1) if loaded.ndim > 1 else loaded
+    return _rows(loaded)
+
+
+def _rows(array: np.ndarray) -> np.ndarray:
+    """Images or other arrays as one row each; an array without rows as it is."""
+    return array.reshape(len(array), -1) if array.ndim > 1 and array.size else array
 
 
 def load(run: str | Path) -> Predictor:

@@ -60,7 +60,11 @@ class RunFolder:
         """
         require(self.path.is_dir(), f"{self.path} is not there: give the folder of a run, such as those in {RUNS}/")
         require((self.path / RUN_FILE).is_file(), f"{self.path} is not the folder of a run: it has no {RUN_FILE}")
-        return read_json(self.path / RUN_FILE)
+        stored = read_json(self.path / RUN_FILE)
+        absent = [name for name in ("status", "config", "data", "identity") if name not in stored]
+        where = self.path / RUN_FILE
+        require(not absent, f"{where} is not a run of this version of fcnet: it has no {' and no '.join(absent)}")
+        return stored
 
     def update(self, **changes: Any) -> None:
         """Rewrite run.json with these fields changed."""
@@ -68,16 +72,25 @@ class RunFolder:
 
     def config(self) -> TrainConfig:
         """What the run was asked to do."""
-        stored = self.read()
-        where = str(self.path / RUN_FILE)
-        require("config" in stored, f"{where} is not a run of this version of fcnet: it has no config")
-        return TrainConfig.from_json(stored["config"], where)
+        return TrainConfig.from_json(self.read()["config"], str(self.path / RUN_FILE))
 
     def description(self) -> Description:
         """What the run was trained on."""
         stored = self.read()["data"]
         fields: dict[str, Any] = {name: tuple(got) if isinstance(got, list) else got for name, got in stored.items()}
-        return Description(**fields)
+        try:
+            return Description(**fields)
+        except TypeError as broken:
+            raise InputError(f"{self.path / RUN_FILE} is not a run of this version of fcnet: {broken}") from None
+
+    def require_unchanged(self) -> None:
+        """What run.json says of the run must be what the run began with.
+
+        Raises:
+            InputError: the config was edited since.
+        """
+        same = provenance.fingerprint(self.config().to_json()) == self.read()["identity"].get("config")
+        require(same, f"{self.path / RUN_FILE} was changed since the run began: undo that, or start again")
 
 
 def default_path(name: str) -> Path:
@@ -98,39 +111,39 @@ def create(path: Path) -> RunFolder:
         occupied = any(path.iterdir())
     except OSError as failed:
         raise InputError(f"cannot make the folder {path} ({failed.strerror}): name another with --out") from None
-    what = "another run" if (path / RUN_FILE).exists() else "other files"
-    require(not occupied, f"{path} holds {what}: name another folder with --out, or go on with --resume {path}")
+    is_run = (path / RUN_FILE).exists()
+    what = f"another run: go on with --resume {path}, or" if is_run else "other files:"
+    require(not occupied, f"{path} holds {what} name another folder with --out")
     return RunFolder(path)
 
 
-def identity(config: TrainConfig, dataset: Dataset) -> dict[str, str]:
-    """What a checkpoint must belong to: the fingerprints of config and data."""
-    return {"config": provenance.fingerprint(config.to_json()), "data": provenance.data_fingerprint(dataset)}
-
-
-def require_same_data(folder: RunFolder, config: TrainConfig, dataset: Dataset) -> None:
-    """The config and data of a run that goes on, or is judged again, must be those it began with.
+def require_same_data(folder: RunFolder, dataset: Dataset) -> None:
+    """The data of a run that goes on, or is judged again, must be those it began with, bit for bit.
 
     Raises:
-        InputError: either has changed.
+        InputError: they have changed.
     """
-    now, then, name = identity(config, dataset), folder.read()["identity"], dataset.description.name
-    require(now["config"] == then["config"], f"{folder.path}: run.json was changed since the run began: start again")
-    require(now["data"] == then["data"], f"{name} is no longer the data that {folder.path} began with: start again")
+    same = provenance.data_fingerprint(dataset) == folder.read()["identity"].get("data")
+    name = dataset.description.name
+    require(same, f"{name} is no longer the data that {folder.path} began with: start again")
 
 
 def begin(folder: RunFolder, config: TrainConfig, dataset: Dataset) -> None:
     """Write what is known before the first step."""
-    if dataset.encoder is not None:
-        encoding.save(dataset.encoder, folder.encoder)
     record = {
         "status": "started",
         "config": config.to_json(),
         "data": dataclasses.asdict(dataset.description),
-        "identity": identity(config, dataset),
+        "identity": {
+            # what a checkpoint must belong to
+            "config": provenance.fingerprint(config.to_json()),
+            "data": provenance.data_fingerprint(dataset),
+        },
         "provenance": provenance.collect(),
     }
     write_json(folder.path / RUN_FILE, record)
+    if dataset.encoder is not None:
+        encoding.save(dataset.encoder, folder.encoder)
 
 
 def write_metrics(folder: RunFolder, history: History, score_name: str) -> None:
@@ -172,8 +185,9 @@ def load_state(folder: RunFolder) -> RunState:
     """The newest state of the run.
 
     Raises:
-        InputError: see ``checkpoint.load``.
+        InputError: run.json was changed, or see ``checkpoint.load``.
     """
+    folder.require_unchanged()
     config, data = folder.config(), folder.description()
     like = abstract_state(config.run_spec(data), config.hparams(data), data.rows["train"])
     return checkpoint.load(folder.checkpoints, like, folder.read()["identity"])

@@ -17,10 +17,9 @@ import optax
 
 from fcnet import backprop, metrics, models, objective
 from fcnet.arrays import AnyArray
-from fcnet.contracts import Batch, GradFn, HParams, ModelState, Params
+from fcnet.contracts import CLASSIFICATION, Batch, GradFn, HParams, ModelState, Params
 from fcnet.data import Dataset, Rows
 from fcnet.errors import InputError, require
-from fcnet.losses import CLASSIFICATION
 from fcnet.losses import get as get_loss
 from fcnet.models import MLPSpec
 from fcnet.optimizers import OptimizerSpec, build
@@ -197,7 +196,7 @@ def _epoch(
 ) -> tuple[RunState, tuple[jax.Array, jax.Array, jax.Array]]:
     """Train, evaluate, keep the best; where a loss was not finite, the state before, marked with the step."""
     carry, train_loss, failed_step = _train_epoch(spec, hparams, state, data)
-    epoch = state.epoch + 1
+    epoch, last_step = state.epoch + 1, steps_per_epoch(spec, data.x.shape[0])
     if data.validation is None:
         # nothing to choose by: the last epoch is the best there is
         evaluation = metrics.Evaluation(jnp.full_like(train_loss, jnp.nan), jnp.full_like(train_loss, jnp.nan))
@@ -207,6 +206,11 @@ def _epoch(
         better = _better(evaluation, state.best)
         candidate = Best(carry.params, evaluation.score, evaluation.loss, epoch)
         best = jax.tree.map(lambda new, old: jnp.where(better, new, old), candidate, state.best)
+    # the last update of an epoch is followed by no loss that could tell
+    finite = jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(carry.params)]).all()
+    if data.validation is not None:
+        finite &= jnp.isfinite(evaluation.loss)
+    failed_step = jnp.where((failed_step == 0) & ~finite, jnp.int32(last_step), failed_step)
     after = RunState(carry.params, carry.opt_state, carry.model_state, state.key, epoch, best, failed_step)
     before = state._replace(failed_step=failed_step)
     kept = jax.tree.map(lambda new, old: jnp.where(failed_step == 0, new, old), after, before)

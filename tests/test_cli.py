@@ -1,7 +1,9 @@
 """The command line: what a run leaves behind, what the other commands make of it, and one line for every mistake."""
 
 import csv
+import io
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,12 +11,14 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from PIL import Image
 from pyarrow import parquet
 
 import fcnet
 from fcnet.cli import run
+from fcnet.commands.evaluate import labelled_rows
 
 SMALL = ["--hidden", "8", "--epochs", "3", "--patience", "0"]
 
@@ -165,9 +169,50 @@ def test_regression_predicts_in_the_targets_units(tmp_path):
     ],
 )
 def test_flags_work(words, tmp_path):
-    small = ["--epochs", "2", "--quiet", "--out", str(tmp_path / "run")]
-    assert run(["train", *small, *(words if "--no-hidden" in words else ["--hidden", "8", "4", *words])]) == 0
-    assert json.loads((tmp_path / "run" / "results.json").read_text())["parts"]["train"]["loss"]["value"] >= 0
+    hidden = [] if "--no-hidden" in words else ["--hidden", "8", "4"]
+    data = words[:2] if "--data" in words else []  # the same data without the other flags
+    small = ["--epochs", "2", "--quiet"]
+    assert run(["train", *small, *data, "--hidden", "8", "4", "--out", str(tmp_path / "plain")]) == 0
+    assert run(["train", *small, *hidden, *words, "--out", str(tmp_path / "run")]) == 0
+    curves = [(tmp_path / name / "metrics.csv").read_text() for name in ("plain", "run")]
+    if words == ["--gradients", "manual"]:  # the one flag that changes rounding only
+        plain, manual = (pd.read_csv(io.StringIO(curve)).train_loss for curve in curves)
+        np.testing.assert_allclose(manual, plain, rtol=1e-5)
+        return
+    assert curves[0] != curves[1]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--momentum", "0", "--optimizer", "adam"],
+        ["--momentum", "0.5"],
+        ["--optimizer", "nesterov"],
+        ["--schedule", "constant"],
+        ["--warmup", "0.3"],
+        ["--weight-decay", "0.1"],
+        ["--l1", "0.01"],
+        ["--l2", "0.01"],
+        ["--dropout", "0"],
+        ["--label-smoothing", "0.1"],
+        ["--bias", "0.1"],
+        ["--initializer", "zeros"],
+        ["--activation", "tanh"],
+        ["--seed", "1"],
+        ["--split-seed", "1"],
+        ["--batch-size", "64"],
+    ],
+)
+def test_each_flag_changes_the_run(words, tmp_path):
+    small = ["--epochs", "1", "--quiet", "--hidden", "6"]
+    if "adam" in words:
+        small += ["--optimizer", "adam"]
+        words = words[:2]
+    curves = []
+    for name, more in (("plain", []), ("varied", words)):
+        assert run(["train", *small, *more, "--out", str(tmp_path / name)]) == 0
+        curves.append((tmp_path / name / "metrics.csv").read_text())
+    assert curves[0] != curves[1]
 
 
 def test_float64_is_a_process_of_its_own(tmp_path):
@@ -218,6 +263,8 @@ ONE_LINE_MISTAKES = [
     (["train", "--weight-decay", "-1"], "--weight-decay must be a number ≥ 0"),
     (["train", "--l1", "inf"], "--l1 must be a number ≥ 0"),
     (["train", "--seed", "-1"], "--seed must be in"),
+    (["train", "--split-seed", "-1"], "--split-seed must be in"),
+    (["train", "--hidden", "1000000", "1000000"], "parameters: at most 2³¹"),
     (["train", "--loss", "mse"], "loss mse is for regression, but digits has classes"),
     (["train", "--data", "diabetes", "--label-smoothing", "0.1"], "--label-smoothing 0.1 is for classes"),
     (["train", "--validation", "0.6", "--test", "0.6"], "leave no row to train"),
@@ -255,7 +302,7 @@ def test_a_mistake_in_a_process_leaves_no_traceback(tmp_path):
 def test_a_folder_that_holds_something_is_never_written_into(trained, tmp_path, capsys):
     before = {path: path.read_bytes() for path in trained[0].rglob("*") if path.is_file()}
     assert run(["train", *SMALL, "--out", str(trained[0])]) == 2
-    assert "holds another run: name another folder with --out" in capsys.readouterr().err
+    assert "holds another run: go on with --resume" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in trained[0].rglob("*") if path.is_file()} == before
     (tmp_path / "letter.txt").write_text("mine")
     assert run(["train", *SMALL, "--out", str(tmp_path)]) == 2
@@ -269,7 +316,10 @@ def mistaken_files(folder, table):
     (folder / "infinite.csv").write_text(lines[0] + "\n1,Rome,inf,yes\n")
     (folder / "class.csv").write_text(lines[0] + "\n1,Rome,2,perhaps\n")
     (folder / "empty.csv").write_text("")
-    np.save(folder / "narrow.npy", np.zeros((2, 3)))
+    (folder / "huge.csv").write_text(lines[0] + "\n1,Rome,1e300,yes\n")
+    parquet.write_table(pa.table({"age": [1], "city": [2], "income": [3.0]}), folder / "numbers.parquet")
+    np.save(folder / "wide.npy", np.zeros((2, 3)))
+    np.save(folder / "narrow.npy", np.zeros((2, 4)))
     np.save(folder / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
 
 
@@ -280,19 +330,20 @@ def mistaken_files(folder, table):
         ("predict", "text.csv", "column 'age' is not numeric, as it was in training"),
         ("predict", "infinite.csv", "row 1, column 'income' is infinite"),
         ("predict", "empty.csv", "empty.csv is empty"),
-        ("predict", "narrow.npy", "expected rows of 3 numbers"),
+        ("predict", "narrow.npy", "expected rows of 3 numbers, got an array of shape (2, 4)"),
         ("predict", "objects.npy", "is not a NumPy file of numbers"),
         ("predict", "gone.csv", "gone.csv is not a file"),
         ("evaluate", "class.csv", "row 1: 'perhaps' is not a class of the run (no, yes)"),
         ("evaluate", "narrow.npy", "expected a table"),
+        ("predict", "huge.csv", "row 1, column 'income' is too large to be standardised"),
+        ("predict", "numbers.parquet", "column 'city' is not text, as it was in training"),
+        ("predict", "wide.npy", "a table is needed, because column 'city' is text"),
     ],
 )
 def test_files_that_do_not_fit(command, file, message, table_run, tmp_path, capsys, monkeypatch):
     folder, table = table_run
     monkeypatch.chdir(tmp_path)
     mistaken_files(tmp_path, table)
-    if file == "narrow.npy":
-        np.save(file, np.zeros((2, 4)))
     assert run([command, str(folder), file]) == 2
     error = capsys.readouterr().err
     assert message in error
@@ -320,8 +371,6 @@ def test_divergence_keeps_the_last_good_checkpoint(tmp_path, capsys):
 
 
 def test_a_run_whose_files_were_changed(trained, tmp_path, capsys):
-    import shutil
-
     folder = Path(shutil.copytree(trained[0], tmp_path / "copy"))
     record = json.loads((folder / "run.json").read_text())
     record["config"]["loop"]["seed"] = 7
@@ -342,8 +391,6 @@ def test_a_run_whose_files_were_changed(trained, tmp_path, capsys):
 
 
 def test_data_that_changed_since(table_run, tmp_path, capsys):
-    import shutil
-
     table = tmp_path / "people.csv"
     shutil.copy(table_run[1], table)
     folder = tmp_path / "run"
@@ -352,3 +399,85 @@ def test_data_that_changed_since(table_run, tmp_path, capsys):
     capsys.readouterr()
     assert run(["evaluate", str(folder)]) == 2
     assert "people is no longer the data that" in capsys.readouterr().err
+
+
+def test_evaluating_the_training_file_is_the_same_as_its_parts(tmp_path):
+    """Booleans, times, padded and quoted cells are read alike whenever the file is read."""
+    rows = [
+        f'{"true" if i % 2 else "false"},2020-01-01 10:{i % 4:02}, {i} ,"Rome, {i % 2}",{"a" if i % 2 else "b"}'
+        for i in range(80)
+    ]
+    table = tmp_path / "kinds.csv"
+    table.write_text("flag,time,count,place,label\n" + "\n".join(rows) + "\n")
+    out = str(tmp_path / "run")
+    assert run(["train", "--data", str(table), "--target", "label", "--epochs", "20", "--out", out, "--quiet"]) == 0
+    dataset = fcnet.data.load(fcnet.DataSpec(str(table), target="label"))
+    assert dataset.description.inputs == 2 + 4 + 1 + 2
+    model = fcnet.load(out)
+    again = labelled_rows(model, table)
+    parts = np.concatenate([part.x for part in dataset.parts.values()])
+    np.testing.assert_array_equal(np.sort(again.x.sum(axis=1)), np.sort(parts.sum(axis=1)))
+
+
+def test_classes_keep_their_digits_and_predictions_theirs(tmp_path):
+    rows = [f"{i},{1000001 + i % 2},{1.6e9 + 100 * i:.0f}" for i in range(80)]
+    table = tmp_path / "codes.csv"
+    table.write_text("x,code,stamp\n" + "\n".join(rows) + "\n")
+    for target, more in (("code", []), ("stamp", ["--drop", "code"])):
+        words = ["--data", str(table), "--target", target, *more, "--epochs", "30", "--quiet"]
+        assert run(["train", *words, "--out", str(tmp_path / target)]) == 0
+        assert run(["predict", str(tmp_path / target), str(table), "--out", str(tmp_path / f"{target}.csv")]) == 0
+    assert fcnet.load(tmp_path / "code").data.classes == ("1000001", "1000002")
+    assert pd.read_csv(tmp_path / "stamp.csv").stamp.nunique() > 60
+
+
+def test_reading_a_run_leaves_what_is_being_written_alone(trained, tmp_path):
+    folder = Path(shutil.copytree(trained[0], tmp_path / "run"))
+    unfinished = folder / "checkpoints" / "9.orbax-checkpoint-tmp"
+    shutil.copytree(next(path for path in (folder / "checkpoints").iterdir() if path.is_dir()), unfinished)
+    fcnet.load(folder)
+    assert unfinished.is_dir()
+
+
+def test_a_run_is_found_from_another_folder(table_run, tmp_path, monkeypatch):
+    shutil.copy(table_run[1], tmp_path / "people.csv")
+    monkeypatch.chdir(tmp_path)
+    assert run(["train", "--data", "people.csv", "--target", "label", *SMALL, "--out", "run", "--quiet"]) == 0
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    assert run(["evaluate", "../run"]) == 0
+
+
+def test_a_run_that_ends_in_infinity_says_so(tmp_path, capsys):
+    """The last step's update overflows and no loss comes after it."""
+    words = ["--data", "line", "--epochs", "1", "--batch-size", "400", "--validation", "0", "--learning-rate", "1e30"]
+    assert run(["train", *words, "--out", str(tmp_path / "run"), "--quiet"]) == 2
+    assert "the loss is not finite after epoch 1: try a smaller --learning-rate" in capsys.readouterr().err
+    assert run(["train", "--resume", str(tmp_path / "run")]) == 2
+    assert "diverged: start a new run with a smaller --learning-rate" in capsys.readouterr().err
+
+
+def test_edited_and_incomplete_run_files(trained, tmp_path, capsys):
+    folder = Path(shutil.copytree(trained[0], tmp_path / "run"))
+    record = json.loads((folder / "run.json").read_text())
+    np.save(tmp_path / "x.npy", np.zeros((1, 64)))
+
+    def predict_with(changed):
+        (folder / "run.json").write_text(json.dumps(changed))
+        assert run(["predict", str(folder), str(tmp_path / "x.npy"), "--out", str(tmp_path / "p.csv")]) == 2
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1
+        return error
+
+    edited = json.loads(json.dumps(record))
+    edited["config"]["network"]["activation"] = "tanh"
+    assert "was changed since the run began" in predict_with(edited)
+    for name in ("data", "identity"):
+        assert f"it has no {name}" in predict_with({key: value for key, value in record.items() if key != name})
+    assert "is not a run of this version" in predict_with(record | {"data": record["data"] | {"colour": 1}})
+
+
+def test_user_text_is_no_markup(tmp_path, capsys):
+    folder = tmp_path / "m[bold]x[/c]"
+    assert run(["train", *SMALL, "--out", str(folder)]) == 0
+    assert "m[bold]x[/c]" in capsys.readouterr().out

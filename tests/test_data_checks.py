@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from fcnet.contracts import CLASSIFICATION, REGRESSION
 from fcnet.data import checks
-from fcnet.data.dataset import CLASSIFICATION, REGRESSION, Rows, Source
+from fcnet.data.dataset import Rows, Source
 from fcnet.errors import InputError
 
 

@@ -77,8 +77,10 @@ def test_prepared_once_and_used_from_there(drawn_mnist, tmp_path):
     dataset = load(DataSpec("mnist", data_dir=str(tmp_path / "data")))
     assert dataset.description.origin.startswith("TensorFlow Datasets, mnist/")
     assert dataset.description.classes == tuple("0123456789")
-    (folder / prepared.CACHE_NAME).write_bytes(b"torn")
-    assert len(prepared.load("mnist", folder, None, None, ()).rows.y) == 120
+    cache = folder / prepared.CACHE_NAME
+    for torn in (b"torn", cache.read_bytes()[:-100], cache.read_bytes()[:30000]):
+        cache.write_bytes(torn)
+        assert len(prepared.load("mnist", folder, None, None, ()).rows.y) == 120
     with pytest.raises(InputError, match="mnist is prepared already, in"):
         prepared.prepare("mnist", tmp_path / "data", drawn_mnist)
     assert "tensorflow" not in sys.modules

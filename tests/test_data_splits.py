@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from fcnet.contracts import CLASSIFICATION
 from fcnet.data import DataSpec, folds, load
-from fcnet.data.dataset import CLASSIFICATION, Rows, Source
+from fcnet.data.dataset import Rows, Source
 from fcnet.data.splits import SplitSpec, split
 from fcnet.errors import InputError
 

@@ -15,6 +15,10 @@ HEADER = "age,city,income,label\n"
 ROWS = [f"{20 + i % 30},{'Rome' if i % 3 else 'Oslo'},{1000 + 7 * i},{'yes' if i % 2 else 'no'}\n" for i in range(60)]
 
 
+def encode(fitted, x):
+    return encoding.encode(fitted, x, ("age", "city", "income"), "here")
+
+
 def write(folder, rows=ROWS, header=HEADER, name="people.csv"):
     path = folder / name
     text = header + "".join(rows)
@@ -54,9 +58,9 @@ def test_holes_are_filled_from_the_training_part(tmp_path):
     dataset = load(DataSpec(str(write(tmp_path, rows)), target="label", split=SplitSpec(validation=0, test=0)))
     assert np.isfinite(dataset.train.x).all()
     assert dataset.description.inputs == 5  # a hole among cities is a category of its own
-    x = encoding.encode(dataset.encoder, np.array([[np.nan, "Paris", 1000.0]], dtype=object))
+    x = encode(dataset.encoder, np.array([[np.nan, "Paris", 1000.0]], dtype=object))
     median_age = np.median([float(row.split(",")[0]) for row in rows if row[0].isdigit()])
-    expected = encoding.encode(dataset.encoder, np.array([[median_age, "Rome", 1000.0]], dtype=object))
+    expected = encode(dataset.encoder, np.array([[median_age, "Rome", 1000.0]], dtype=object))
     assert x[0, 0] == expected[0, 0]
     assert not x[0, 2:].any()  # a city never seen is none of the known ones
 
@@ -72,14 +76,10 @@ def test_an_encoder_survives_the_disk_without_pickle(tmp_path):
     assert b"pickle" not in (tmp_path / "encoder.skops").read_bytes()
     raw = np.array([[33, "Oslo", 1234.5], [np.nan, None, 0]], dtype=object)
     restored = encoding.restore(tmp_path / "encoder.skops")
-    np.testing.assert_array_equal(encoding.encode(restored, raw), encoding.encode(fitted, raw))
+    np.testing.assert_array_equal(encode(restored, raw), encode(fitted, raw))
     (tmp_path / "encoder.skops").write_bytes(b"torn")
     with pytest.raises(InputError, match=r"encoder.skops is damaged"):
         encoding.restore(tmp_path / "encoder.skops")
-
-
-def numbered(change):
-    return [f"{index},{row}" for index, row in enumerate(change(ROWS))]
 
 
 @pytest.mark.parametrize(
@@ -90,6 +90,7 @@ def numbered(change):
         ([], HEADER, "label", "has a header but no rows"),
         (ROWS, "age,age,income,label\n", "label", "column 'age' is there twice"),
         (["1,a,2,yes\n"] * 40, HEADER, "label", "target column 'label' has the same value in every row"),
+        ([*ROWS, "20,Rome,1e200,no\n"], HEADER, "income", "target 'income' is too large to be standardised"),
         ([*ROWS, "20,Rome,3,\n"], HEADER, "label", "target column 'label' has no value in row 61"),
         ([*ROWS, "20,Rome,inf,no\n"], HEADER, "income", "target column 'income' is infinite in row 61"),
         ([*ROWS, "20,Rome,-inf,no\n"], HEADER, "label", "column 'income' is infinite in row 61"),
@@ -112,11 +113,15 @@ def test_refusals(rows, header, target, message, tmp_path):
 
 
 def test_more_refusals(tmp_path):
+    (tmp_path / "latin.csv").write_bytes("größe,b\n1,2\n".encode("latin-1"))
+    (tmp_path / "values.csv").write_bytes("a,b\nZürich,2\n".encode("latin-1"))
     (tmp_path / "empty.csv").write_bytes(b"")
     (tmp_path / "torn.parquet").write_bytes(b"PAR1 but not really")
     path = str(write(tmp_path))
     for spec, message in [
         (DataSpec(str(tmp_path / "empty.csv"), target="a"), "empty.csv is empty"),
+        (DataSpec(str(tmp_path / "latin.csv"), target="b"), "latin.csv is not UTF-8|cannot be read as a table"),
+        (DataSpec(str(tmp_path / "values.csv"), target="b"), "values.csv is not UTF-8|cannot be read as a table"),
         (DataSpec(str(tmp_path / "torn.parquet"), target="a"), "torn.parquet cannot be read as a table"),
         (DataSpec(path, target="city", task="regression"), "target column 'city' is not numeric"),
         (DataSpec(path, target="label", drop=("label",)), "cannot be both --target and --drop"),
@@ -145,3 +150,10 @@ def test_as_text_keeps_leading_zeros(tmp_path):
     path = write(tmp_path, ["007,a\n", "010,b\n"], "code,name\n")
     columns = {column.name: column for column in tables.read(path, as_text=("code",))}
     assert list(columns["code"].values) == ["007", "010"]
+
+
+def test_text_that_is_digits_and_integers_beyond_floats(tmp_path):
+    table = pa.table({"code": ["0", "1", "2"] * 10, "big": [2**53 + 1] * 15 + [5] * 15, "y": [0.5, 1.5, 2.5] * 10})
+    parquet.write_table(table, tmp_path / "t.parquet")
+    data = load(DataSpec(str(tmp_path / "t.parquet"), target="y")).description
+    assert data.inputs == 2

@@ -51,7 +51,7 @@ def assert_same_run(folder, uninterrupted):
 
 def test_killed_at_random_moments(uninterrupted, tmp_path):
     moments = random.Random(20261120)
-    words, kills = [*LONG, "--out", "run"], 0
+    words, kills, reached = [*LONG, "--out", "run"], 0, []
     for _ in range(12):
         process = start(tmp_path, *words)
         # the first seconds go into imports and compilation: those moments count too
@@ -60,7 +60,8 @@ def test_killed_at_random_moments(uninterrupted, tmp_path):
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             kills += 1
-        process.communicate()
+        printed, _ = process.communicate()
+        reached += [int(line.split()[-1]) for line in printed.splitlines() if line.startswith("resuming")]
         if process.returncode == 0:
             break
         assert process.returncode == -signal.SIGKILL
@@ -68,9 +69,11 @@ def test_killed_at_random_moments(uninterrupted, tmp_path):
             words = ["--resume", "run"]
     else:
         process = start(tmp_path, *words)
-        assert process.wait(timeout=300) == 0
-        process.communicate()
+        printed, _ = process.communicate(timeout=300)
+        assert process.returncode == 0
+        reached += [int(line.split()[-1]) for line in printed.splitlines() if line.startswith("resuming")]
     assert kills >= 1
+    assert any(0 < epoch < 1500 for epoch in reached)
     assert_same_run(tmp_path / "run", uninterrupted)
 
 

@@ -54,6 +54,12 @@ def r2(predicted: np.ndarray, true: np.ndarray, *, seed: int = 0) -> Interval:
             return 1 - (counts @ residual) / spread
 
     value = float(of(np.ones((1, rows)))[0])
+    if rows < 3:  # resamples of so few rows say nothing
+        return Interval(value, float("-inf"), float("inf"))
     counts = np.random.default_rng(seed).multinomial(rows, np.full(rows, 1 / rows), size=RESAMPLES)
-    low, high = np.nanpercentile(of(counts.astype(float)), [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)])
+    resampled = of(counts.astype(float))
+    resampled = resampled[np.isfinite(resampled)]
+    if not len(resampled):
+        return Interval(value, float("-inf"), float("inf"))
+    low, high = np.percentile(resampled, [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)])
     return Interval(value, float(low), float(high))

@@ -10,9 +10,8 @@ import numpy as np
 from fcnet import metrics
 from fcnet.analysis import intervals
 from fcnet.analysis.intervals import Interval
-from fcnet.contracts import Params
+from fcnet.contracts import CLASSIFICATION, Params
 from fcnet.data import Rows
-from fcnet.losses import CLASSIFICATION
 from fcnet.losses import get as get_loss
 from fcnet.objective import ObjectiveSpec
 

@@ -7,9 +7,9 @@ import numpy as np
 from fcnet import metrics, runs
 from fcnet.analysis import PartReport, report
 from fcnet.console import Reporter
+from fcnet.contracts import CLASSIFICATION
 from fcnet.data import Rows, load, tables
 from fcnet.errors import require
-from fcnet.losses import CLASSIFICATION
 from fcnet.predictor import Predictor
 from fcnet.predictor import load as load_predictor
 from fcnet.runs import RunFolder
@@ -25,7 +25,7 @@ def evaluate(run: Path, file: Path | None = None) -> dict[str, PartReport]:
     if file is None:
         config = RunFolder(run).config()
         dataset = load(config.data.spec())
-        runs.require_same_data(RunFolder(run), config, dataset)
+        runs.require_same_data(RunFolder(run), dataset)
         parts = dataset.parts
     else:
         parts = {file.name: labelled_rows(predictor, file)}
@@ -42,8 +42,9 @@ def labelled_rows(predictor: Predictor, file: Path) -> Rows:
     """
     data = predictor.data
     require(tables.is_table(file), f"{file}: expected a table, its name ending in {', '.join(tables.SUFFIXES)}")
-    x = predictor.read(file)
+    require(file.is_file(), f"{file} is not a file")
     columns = predictor.columns(file)
+    x = predictor.encode(predictor.stack(columns, file), str(file))
     require(data.target in columns, f"{file} has no column {data.target!r}, the target: fcnet predict needs none")
     goal = columns[data.target]
     where = f"{file}: target column {data.target!r}"

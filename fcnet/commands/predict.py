@@ -3,12 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from fcnet.console import Reporter
-from fcnet.errors import require
+from fcnet.contracts import CLASSIFICATION
+from fcnet.errors import InputError, require
 from fcnet.files import write_with
-from fcnet.losses import CLASSIFICATION
 from fcnet.predictor import load as load_predictor
 
 
@@ -26,9 +24,13 @@ def predict(run: Path, file: Path, out: Path | None = None) -> Path:
 
     target = out or Path(f"{file.name.split('.')[0]}-predictions.csv")
     require(target.suffix in (".csv", ".parquet"), f"--out {target}: its name must end in .csv or .parquet")
-    require(not target.exists(), f"{target} is there already: name another file with --out")
+    try:
+        is_there = target.exists()
+    except OSError as failed:  # a name that no file can have
+        raise InputError(f"--out {target} cannot be a file: {failed.strerror}") from None
+    require(not is_there, f"{target} is there already: name another file with --out")
     predictor = load_predictor(run)
-    answers = np.asarray(predictor.predict(predictor.params, predictor.read(file)), np.float64)
+    answers = predictor.answers(predictor.read(file))
     columns: dict[str, Any]
     if predictor.data.task == CLASSIFICATION:
         labels = [predictor.data.classes[index] for index in answers.argmax(axis=1)]

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -15,12 +16,11 @@ import numpy as np
 from fcnet import checkpoint, gradcheck, metrics, plots, provenance, runs
 from fcnet.analysis import PartReport, report
 from fcnet.config import TrainConfig
-from fcnet.console import SCORES, Reporter, score_text
-from fcnet.contracts import Batch, HParams
-from fcnet.data import Dataset, load
-from fcnet.errors import Interrupted
+from fcnet.console import Reporter, score_text
+from fcnet.contracts import CLASSIFICATION, Batch, HParams
+from fcnet.data import Dataset, encoding, load
+from fcnet.errors import Interrupted, require
 from fcnet.files import write_json
-from fcnet.losses import CLASSIFICATION
 from fcnet.runs import RunFolder
 from fcnet.train import (
     DivergedError,
@@ -96,12 +96,15 @@ def _describe(reporter: Reporter, spec: RunSpec, config: TrainConfig, dataset: D
 class _Recorder:
     """Keeps the run folder up to date while training: metrics first, then the checkpoint they belong to."""
 
-    def __init__(self, folder: RunFolder, spec: RunSpec, identity: dict[str, str], earlier: History) -> None:
-        self.folder, self.spec, self.identity = folder, spec, identity
+    def __init__(self, folder: RunFolder, spec: RunSpec, earlier: History) -> None:
+        self.folder, self.spec = folder, spec
+        stored = folder.read()
+        self.identity, self.seconds = stored["identity"], stored.get("train_seconds", 0.0)
         self.history = earlier
         self.saved_at = time.monotonic()
 
     def __call__(self, told: Progress) -> None:
+        self.seconds += told.seconds
         joined = (np.concatenate(columns) for columns in zip(self.history, told.history, strict=True))
         self.history = History(*joined)
         self.state = told.state
@@ -111,6 +114,7 @@ class _Recorder:
     def save(self) -> None:
         runs.write_metrics(self.folder, self.history, metrics.score_name(self.spec.loss))
         checkpoint.save(self.folder.checkpoints, int(self.state.epoch), self.state, self.identity)
+        self.folder.update(train_seconds=round(self.seconds, 3))
         self.saved_at = time.monotonic()
 
 
@@ -124,6 +128,7 @@ def train(config: TrainConfig, *, out: Path | None = None, quiet: bool = False) 
     reporter = Reporter(quiet=quiet)
     _set_precision(config)
     dataset = load(config.data.spec())
+    config = replace(config, data=config.data.with_absolute_paths())
     spec = config.run_spec(dataset.description)
     check_fits(spec, dataset)
     folder = runs.create(out or runs.default_path(dataset.description.name))
@@ -145,13 +150,17 @@ def resume(run: Path, *, quiet: bool = False) -> Path:
         Interrupted: after a signal; the run can be resumed again.
     """
     reporter, folder = Reporter(quiet=quiet), RunFolder(run)
-    config, stored = folder.config(), folder.read()
-    if stored.get("status") == "finished":
+    config, status = folder.config(), folder.read()["status"]
+    folder.require_unchanged()
+    require(status != "diverged", f"{run} diverged: start a new run with a smaller --learning-rate")
+    if status == "finished":
         reporter.result(f"{run} is finished: nothing to resume. See fcnet evaluate {run}")
         return run
     _set_precision(config)
     dataset = load(config.data.spec())
-    runs.require_same_data(folder, config, dataset)
+    runs.require_same_data(folder, dataset)
+    if dataset.encoder is not None and not folder.encoder.exists():  # killed between the two files
+        encoding.save(dataset.encoder, folder.encoder)
     spec = config.run_spec(dataset.description)
     with _resumable(folder):
         _describe(reporter, spec, config, dataset)
@@ -190,7 +199,7 @@ def _run(
     score = metrics.score_name(spec.loss)
     hparams, dtype = config.hparams(dataset.description), spec.model.param_dtype
     earlier = runs.read_metrics(folder, 0 if state is None else int(state.epoch), dtype)
-    recorder = _Recorder(folder, spec, folder.read()["identity"], earlier)
+    recorder = _Recorder(folder, spec, earlier)
     with _finish_chunk_on_signals() as received, reporter.training(spec, len(dataset.train.y), score) as display:
 
         def listen(told: Progress) -> None:
@@ -210,14 +219,17 @@ def _run(
             raise
     recorder.state = outcome.state
     recorder.save()
-    _finish(reporter, folder, spec, dataset, outcome, recorder.history)
+    _finish(reporter, folder, spec, dataset, outcome, recorder)
 
 
 def _finish(
-    reporter: Reporter, folder: RunFolder, spec: RunSpec, dataset: Dataset, outcome: Outcome, history: History
+    reporter: Reporter, folder: RunFolder, spec: RunSpec, dataset: Dataset, outcome: Outcome, recorder: _Recorder
 ) -> None:
     score = metrics.score_name(spec.loss)
     reports = report(spec.objective, outcome.params, dataset.parts)
+    if not np.isfinite(reports["train"].loss.value):  # without validation nothing else looks at the last update
+        folder.update(status="diverged")
+        raise DivergedError(f"the loss is not finite after epoch {outcome.best_epoch}: try a smaller --learning-rate")
     epochs = int(outcome.state.epoch)
     write_json(
         folder.path / "results.json",
@@ -228,18 +240,18 @@ def _finish(
             "best_epoch": outcome.best_epoch,
             "epochs": epochs,
             "compile_seconds": round(outcome.compile_seconds, 3),
-            "train_seconds": round(outcome.train_seconds, 3),
+            "train_seconds": round(recorder.seconds, 3),
         },
     )
-    _draw(folder, spec, dataset, reports, history, outcome.best_epoch)
+    _draw(folder, spec, dataset, reports, recorder.history, outcome.best_epoch)
     folder.update(status="finished")
     early = spec.patience and epochs < spec.epochs
-    why = f"no better validation {SCORES[score]} for {spec.patience} epochs" if early else "all done"
+    why = f"no better validation {metrics.SCORE_TITLES[score]} for {spec.patience} epochs" if early else "all done"
     kept = f"kept epoch {outcome.best_epoch} of {epochs} ({why})"
     reporter.fact(
         "trained",
         f"{kept}; {spec.model.parameter_count:,} parameters; {outcome.compile_seconds:.1f} s to compile, "
-        f"{outcome.train_seconds:.1f} s to train",
+        f"{recorder.seconds:.1f} s to train",
     )
     if not reporter.quiet:
         reporter.result()
@@ -272,7 +284,9 @@ def _draw(
     # what was held back longest says most
     judged = list(reports)[-1]
     rows, outputs = dataset.parts[judged], reports[judged].outputs
-    title = f"{data.name}, {judged} part: {SCORES[score]} {score_text(score, reports[judged].score.value)}"
+    title = (
+        f"{data.name}, {judged} part: {metrics.SCORE_TITLES[score]} {score_text(score, reports[judged].score.value)}"
+    )
     if data.task == CLASSIFICATION:
         plots.confusion(outputs.argmax(axis=1), rows.y, data.classes, title=title, path=folder.path / "confusion.png")
         return

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from fcnet.data.dataset import CLASSIFICATION, REGRESSION, Rows, Source
+from fcnet.contracts import CLASSIFICATION, REGRESSION
+from fcnet.data.dataset import Rows, Source
 
 BUNDLED = {
     "digits": "1,797 scanned digits, 8 × 8 pixels of 0 to 16 (Alpaydin & Kaynak 1998)",

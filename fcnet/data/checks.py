@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from fcnet.data.dataset import CLASSIFICATION, Rows, Source
+from fcnet.contracts import CLASSIFICATION
+from fcnet.data.dataset import Rows, Source
 from fcnet.errors import require
 
 

@@ -6,8 +6,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-CLASSIFICATION, REGRESSION = "classification", "regression"
-
 
 class Rows(NamedTuple):
     """Examples of one part: ``x`` (rows, features), ``y`` (rows,) int32 classes or (rows, outputs) numbers."""

@@ -7,6 +7,7 @@ import numpy as np
 
 from fcnet.data.dataset import Source
 from fcnet.errors import InputError
+from fcnet.files import write_with
 
 MISSING_CATEGORY = "(missing)"
 
@@ -34,16 +35,33 @@ def encoder(source: Source) -> Any:
     return ColumnTransformer([step for step in steps if step[2]])
 
 
-def encode(fitted: Any, x: np.ndarray) -> np.ndarray:
-    """(rows, columns) as found ↦ (rows, inputs) float32 by a fitted encoder; x itself where there is none."""
-    return x if fitted is None else np.asarray(fitted.transform(x), np.float32)
+def encode(fitted: Any, x: np.ndarray, features: tuple[str, ...], what: str) -> np.ndarray:
+    """(rows, columns) as found ↦ (rows, inputs) float32 by a fitted encoder; x itself where there is none.
+
+    Args:
+        features: names of the columns; ``what``: where they come from: both for messages.
+
+    Raises:
+        InputError: a number that float32 cannot hold once it is standardised.
+    """
+    if fitted is None:
+        return x
+    with np.errstate(over="ignore", invalid="ignore"):
+        encoded = np.asarray(fitted.transform(x), np.float32)
+    bad = np.argwhere(~np.isfinite(encoded))
+    if len(bad):
+        row, column = bad[0]
+        # numbers come first, in the order of their columns; a one-hot entry is always finite
+        name = features[{step: indices for step, _, indices in fitted.transformers_}["numbers"][column]]
+        raise InputError(f"{what}: row {row + 1}, column {name!r} is too large to be standardised: mend or remove it")
+    return encoded
 
 
 def save(fitted: Any, path: Path) -> None:
     """Write a fitted encoder with skops: JSON and arrays in a zip file, nothing that runs code when it is read."""
     from skops import io
 
-    io.dump(fitted, path)
+    write_with(path, lambda temporary: io.dump(fitted, temporary))
 
 
 def restore(path: Path) -> Any:

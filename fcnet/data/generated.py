@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fcnet.data.dataset import CLASSIFICATION, REGRESSION, Rows, Source
+from fcnet.contracts import CLASSIFICATION, REGRESSION
+from fcnet.data.dataset import Rows, Source
 from fcnet.errors import require, unknown
 
 # The four corners, in the order 00, 01, 10, 11, and the exclusive or of each.
@@ -118,8 +119,10 @@ def load(name: str, draw: Draw) -> Source:
     law = GENERATED[name]
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below
         x, y = law.draw(draw)
-    require(bool(np.isfinite(y).all()), f"{draw.function} is not finite on {draw.interval}: choose another --interval")
+        rows = Rows(x.astype(np.float32), y.astype(np.int32 if law.classes else np.float32))
+    finite = bool(np.isfinite(rows.x).all() and np.isfinite(rows.y).all())
+    low, high = draw.interval
+    require(finite, f"{name} is not finite in float32: choose a smaller --noise or --interval than {low:g} {high:g}")
     task = CLASSIFICATION if law.classes else REGRESSION
-    rows = Rows(x.astype(np.float32), y.astype(np.int32 if law.classes else np.float32))
     origin = f"generated: {' '.join((law.draw.__doc__ or '').split())}"
     return Source(name, task, rows, law.features, origin, law.classes, law.target)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fcnet.data.dataset import CLASSIFICATION, Rows, Source
+from fcnet.contracts import CLASSIFICATION
+from fcnet.data.dataset import Rows, Source
 from fcnet.errors import InputError, require
 
 IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"

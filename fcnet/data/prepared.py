@@ -1,5 +1,8 @@
 """Sets by their TensorFlow Datasets name, prepared once into a local folder and read from there, without TensorFlow."""
 
+import logging
+import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
@@ -8,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from fcnet.contracts import CLASSIFICATION
 from fcnet.data import idx, tables
-from fcnet.data.dataset import CLASSIFICATION, Rows, Source
+from fcnet.data.dataset import Rows, Source
 from fcnet.errors import InputError, require
 
 # Where the authors publish the IDX files of the two sets whose own preparation would need TensorFlow.
@@ -104,9 +108,9 @@ def _cached(folder: Path, builder: Any, keys: tuple[str, str]) -> dict[str, np.n
     cache = folder / CACHE_NAME
     if cache.is_file():
         try:
-            with np.load(cache, allow_pickle=False) as stored:
+            with cache.open("rb") as opened, np.load(opened, allow_pickle=False) as stored:
                 return dict(stored)
-        except (ValueError, OSError, EOFError, KeyError):
+        except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error):
             pass  # a torn cache is only a cache: decode again
     arrays: dict[str, np.ndarray] = {}
     for split in ("train", "test"):
@@ -173,6 +177,7 @@ def prepare(name: str, data_dir: Path, idx_folder: Path | None = None) -> Path:
     there = folder_of(name, data_dir)
     require(there is None, f"{name} is prepared already, in {there}: remove that folder to prepare it again")
     require(idx_folder is None or name in idx.MD5, f"--idx is for {' and '.join(idx.MD5)}, not for {name}")
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # it warns of every attempt that TFDS makes
     settings = tfds.download.DownloadConfig(try_download_gcs=False)
     try:
         if name in idx.MD5:
@@ -180,9 +185,12 @@ def prepare(name: str, data_dir: Path, idx_folder: Path | None = None) -> Path:
         else:
             builder = tfds.builder(name, data_dir=data_dir, file_format="array_record")
         builder.download_and_prepare(download_config=settings, file_format="array_record")
-    except (ConnectionError, tfds.download.DownloadError) as failed:
-        reason = " ".join(str(failed).split())[:200]
-        raise InputError(f"{name} could not be downloaded ({reason}): see --data-dir for the other way") from None
+    except (OSError, tfds.download.DownloadError) as failed:
+        reason = " ".join(str(failed).split())[:120]
+        raise InputError(
+            f"{name} could not be prepared in {data_dir} ({type(failed).__name__}: {reason}): try again with network, "
+            "or copy a folder that was prepared elsewhere there"
+        ) from None
     except ImportError as missing:
         raise InputError(
             f"preparing {name} needs {missing.name}: prepare it where that is installed, with "

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from fcnet.contracts import CLASSIFICATION, REGRESSION
 from fcnet.data import bundled as bundled_sets
 from fcnet.data import checks, encoding, idx, prepared, tables
 from fcnet.data import generated as generated_sets
-from fcnet.data.dataset import CLASSIFICATION, REGRESSION, Dataset, Description, Rows, Source, present
+from fcnet.data.dataset import Dataset, Description, Rows, Source, present
 from fcnet.data.splits import SplitSpec, split
 from fcnet.errors import InputError, require, unknown
 
@@ -51,8 +52,16 @@ class DataSpec:
             raise unknown("task", self.task, NAMED_TASKS)
 
 
-def _is_path(name: str) -> bool:
-    return os.sep in name or "/" in name or tables.is_table(Path(name)) or Path(name).is_dir()
+def is_named(name: str) -> bool:
+    """Whether --data means a bundled or generated set, even where a file has the same name."""
+    return name in bundled_sets.BUNDLED or name in generated_sets.GENERATED
+
+
+def is_path(name: str) -> bool:
+    """Whether --data means a file or folder; "glue/cola" is a TFDS name unless there is such a folder."""
+    if tables.is_table(Path(name)) or Path(name).exists():
+        return True
+    return "/" in name and not prepared.is_known(name)
 
 
 def find(spec: DataSpec) -> Source:
@@ -66,7 +75,7 @@ def find(spec: DataSpec) -> Source:
         return bundled_sets.load(name)
     if name in generated_sets.GENERATED:
         return generated_sets.load(name, spec.draw)
-    if _is_path(name):
+    if is_path(name):
         return _from_path(Path(name), spec)
     folder = prepared.folder_of(name, data_dir)
     if folder is not None:
@@ -107,14 +116,24 @@ def load(spec: DataSpec) -> Dataset:
     parts = split(source, spec.split)
     fitted = encoding.encoder(source)
     if fitted is not None:
-        fitted.fit(source.rows.x[parts.train])
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused when it is encoded
+            fitted.fit(source.rows.x[parts.train])
     shift, scale = _target_scale(source, source.rows.y[parts.train])
 
     def rows(x: np.ndarray, y: np.ndarray) -> Rows | None:
         if len(y) == 0:
             return None
-        encoded = encoding.encode(fitted, x)
-        return Rows(encoded, y if source.task == CLASSIFICATION else ((y - shift) / scale).astype(np.float32))
+        encoded = encoding.encode(fitted, x, source.features, source.name)
+        if source.task == CLASSIFICATION:
+            return Rows(encoded, y)
+        with np.errstate(over="ignore"):
+            numbers = ((y - shift) / scale).astype(np.float32)
+        large = ~np.isfinite(numbers).all(axis=1)
+        value = y[large][:1].sum()
+        require(
+            not large.any(), f"{source.name}: the target {source.target!r} is too large to be standardised: {value:g}"
+        )
+        return Rows(encoded, numbers)
 
     def part(numbers: np.ndarray) -> Rows | None:
         return rows(source.rows.x[numbers], source.rows.y[numbers])
@@ -148,6 +167,8 @@ def load(spec: DataSpec) -> Dataset:
 def _target_scale(source: Source, train_y: np.ndarray) -> tuple[float, float]:
     if source.task == CLASSIFICATION or not source.standardise_target:
         return 0.0, 1.0
-    scale = float(train_y.std())
+    with np.errstate(over="ignore", invalid="ignore"):
+        scale = float(train_y.std())
+    require(np.isfinite(scale), f"{source.name}: the target {source.target!r} is too large to be standardised")
     require(scale > 0, f"{source.name}: the target {source.target!r} is constant in the training part")
     return float(train_y.mean()), scale

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 
-from fcnet.data.dataset import CLASSIFICATION, Source
+from fcnet.contracts import CLASSIFICATION
+from fcnet.data.dataset import Source
 from fcnet.errors import InputError, require
 
 
@@ -36,6 +38,8 @@ class SplitSpec:
         require(
             self.validation + self.test < 1, f"validation {self.validation} + test {self.test} leave no row to train"
         )
+        # the validation part is drawn with the next seed, and scikit-learn takes 32 bits
+        require(0 <= self.seed < 2**32 - 1, f"--split-seed must be in [0, 2³² − 1), got {self.seed}")
         require(self.folds == 0 or self.folds >= 2, f"folds must be 0 (off) or at least 2, got {self.folds}")
         require(self.fold >= 0, f"fold is counted from 0, got {self.fold}")
         require(self.folds > 0 or self.fold == 0, f"fold {self.fold} needs --folds")
@@ -80,8 +84,8 @@ def split(source: Source, spec: SplitSpec) -> Parts:
     everything = np.arange(rows)
     if spec.folds:
         repeats = spec.fold // spec.folds + 1
-        chosen = list(folds(rows, spec.folds, repeats=repeats, seed=spec.seed, labels=labels))[spec.fold]
-        rest, test = chosen
+        pairs = folds(rows, spec.folds, repeats=repeats, seed=spec.seed, labels=labels)
+        rest, test = next(islice(pairs, spec.fold, None))
     elif source.official_test is not None:
         rest, test = everything, None
     else:

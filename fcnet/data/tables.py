@@ -4,12 +4,14 @@ A column of numbers is numeric, a column of text or booleans is a category. What
 the split; what cannot be meant (text among numbers, an identifier for every row, an empty column) is refused here.
 """
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from fcnet.data.dataset import CLASSIFICATION, REGRESSION, Rows, Source
+from fcnet.contracts import CLASSIFICATION, REGRESSION
+from fcnet.data.dataset import Rows, Source
 from fcnet.errors import InputError, require, unknown
 
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
@@ -30,48 +32,72 @@ class Column(NamedTuple):
 
 def is_table(path: Path) -> bool:
     """Whether the file's name says that it is a table that can be read."""
-    return path.name.endswith(SUFFIXES)
+    return path.name.lower().endswith(SUFFIXES)
 
 
 def read(path: Path, as_text: tuple[str, ...] = ()) -> list[Column]:
     """All columns of a table; those named in ``as_text`` as categories even where they look like numbers.
 
     Raises:
-        InputError: not a readable table, no rows, or a column name that comes twice.
+        InputError: not a readable table, not UTF-8, no rows, or a column name that comes twice.
     """
     import pyarrow as pa
-    from pyarrow import csv, parquet
 
     require(path.stat().st_size > 0, f"{path} is empty: expected a table with a header line")
     try:
-        if path.name.endswith(".parquet"):
-            table = parquet.read_table(path)
-        else:
-            parse = csv.ParseOptions(delimiter="\t" if ".tsv" in path.name else ",")
-            as_strings = dict.fromkeys(as_text, pa.string())
-            convert = csv.ConvertOptions(null_values=MISSING, strings_can_be_null=True, column_types=as_strings)
-            table = csv.read_csv(path, parse_options=parse, convert_options=convert)
+        table = _read_parquet(path) if path.name.lower().endswith(".parquet") else _read_csv(path)
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not UTF-8: save it in that encoding") from None
     except (pa.ArrowInvalid, pa.ArrowTypeError, OSError) as broken:
         raise InputError(f"{path} cannot be read as a table: {_one_line(broken)}") from None
     require(table.num_rows > 0, f"{path} has a header but no rows")
     names = table.column_names
     twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
     require(not twice, f"{path}: column {twice[0] if twice else ''!r} is there twice: rename one")
-    return [_column(name, table.column(name)) for name in names]
+    return [_column(name, table.column(name), name in as_text) for name in names]
+
+
+def _read_parquet(path: Path) -> Any:
+    from pyarrow import parquet
+
+    return parquet.read_table(path)
+
+
+def _read_csv(path: Path) -> Any:
+    """Every column as text: what is a number is decided in one place, and the same way whenever the file is read."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    parse = csv.ParseOptions(delimiter="\t" if ".tsv" in path.name.lower() else ",")
+    with csv.open_csv(path, parse_options=parse) as reader:
+        text = dict.fromkeys(reader.schema.names, pa.string())
+    convert = csv.ConvertOptions(null_values=MISSING, strings_can_be_null=True, column_types=text)
+    return csv.read_csv(path, parse_options=parse, convert_options=convert)
 
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _column(name: str, values: Any) -> Column:
+def _column(name: str, values: Any, as_text: bool) -> Column:
     import pyarrow as pa
+    from pyarrow import compute
 
     kind = values.type
-    if pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind):
-        return Column(name, values.cast(pa.float64()).to_numpy(), True)
+    if pa.types.is_string(kind) and not as_text:
+        with suppress(pa.ArrowInvalid):  # one cell that is no number makes a column of text
+            values = compute.utf8_trim_whitespace(values).cast(pa.float64())
+    if _is_number(values.type):
+        return Column(name, values.cast(pa.float64(), safe=False).to_numpy(), True)
     objects = np.array([None if value is None else str(value) for value in values.to_pylist()], dtype=object)
     return Column(name, objects, False)
+
+
+def _is_number(kind: Any) -> bool:
+    import pyarrow as pa
+
+    of_numbers = (pa.types.is_floating, pa.types.is_integer, pa.types.is_decimal, pa.types.is_null)
+    return any(holds(kind) for holds in of_numbers)
 
 
 def _as_number(text: str) -> float | None:
@@ -96,7 +122,7 @@ def check_column(column: Column, path: Path) -> None:
     present = [value for value in column.values if value is not None]
     require(bool(present), f"{where} has no value in any row: leave it out with --drop")
     text = [row for row, value in enumerate(column.values) if value is not None and _as_number(value) is None]
-    if len(text) < 0.5 * len(present):
+    if text and len(text) < 0.5 * len(present):
         raise InputError(
             f"{where} holds numbers but for row {text[0] + 1} ({column.values[text[0]]!r}): mend it or use --drop"
         )
@@ -164,8 +190,10 @@ def stack(columns: list[Column]) -> np.ndarray:
 
 
 def class_name(value: Any) -> str:
-    """What a class is called: its text, or its number without needless digits."""
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    """What a class is called: its text, or its number with the digits that tell it from any other."""
+    if not isinstance(value, float):
+        return str(value)
+    return str(int(value)) if value.is_integer() else repr(float(value))
 
 
 def _target(goal: Column, task: str | None, path: Path) -> tuple[np.ndarray, tuple[str, ...], str]:
