@@ -23,7 +23,9 @@ STYLE: dict[Any, Any] = {
     "axes.grid": True,
     "grid.color": "#E5E5E5",
     "axes.axisbelow": True,
-    "legend.frameon": False,
+    # the white ground keeps lines from crossing the words
+    "legend.framealpha": 0.9,
+    "legend.edgecolor": "none",
     "lines.linewidth": 2,
 }
 # Beyond this many classes a confusion matrix shows colours only, and names only every few classes.

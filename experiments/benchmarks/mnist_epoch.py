@@ -11,6 +11,7 @@ as uint8 for fcnet, which scales them in the step, and as float32 for PyTorch, w
 
 import time
 from collections.abc import Callable
+from importlib import metadata
 from itertools import pairwise
 from typing import Annotated, Any
 
@@ -150,7 +151,14 @@ def main(*, data_set: Annotated[str, Parameter(name="--data")] = "mnist", rounds
     if "PyTorch, fused SGD" in median:
         faster = median["fcnet, autodiff"] / median["PyTorch, fused SGD"]
         goals.append(goal("time of fcnet / PyTorch's fused SGD", faster, 1.0, at_least=False))
-    write("mnist_epoch", goals, seconds={name: seconds(samples) for name, samples in took.items()}, loss_curves=curves)
+    torch = {"torch": metadata.version("torch")} if "PyTorch, fused SGD" in median else {}
+    write(
+        "mnist_epoch",
+        goals,
+        **torch,
+        seconds={name: seconds(samples) for name, samples in took.items()},
+        loss_curves=curves,
+    )
     return all(found["reached"] for found in goals)
 
 
