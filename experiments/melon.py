@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fcnet import HParams, MLPSpec, OptimizerSpec, RunSpec, plots, train
+from fcnet import HParams, MLPSpec, OptimizerSpec, RunSpec, fitting, plots, train
 from fcnet.analysis import intervals
 from fcnet.cli import script
 from fcnet.data import generated
@@ -33,7 +33,7 @@ def melons(seed: int) -> tuple[np.ndarray, np.ndarray]:
 def fit_all(x: jax.Array, y: jax.Array) -> tuple[np.ndarray, np.ndarray]:
     """Slope and intercept that gradient descent finds for each seed; x, y: (seeds, 80, 1)."""
     spec = RunSpec(MLPSpec(1, 1), "mse", OptimizerSpec(), batch_size=2, epochs=10)
-    hparams = train.as_hparams(HParams(learning_rate=0.01), jnp.dtype("float32"))
+    hparams = fitting.as_hparams(HParams(learning_rate=0.01), jnp.dtype("float32"))
 
     def run(x: jax.Array, y: jax.Array, key: jax.Array) -> train.RunState:
         state = train.initial_state(spec, hparams, TRAINED_ON, key=key)

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fcnet import HParams, MLPSpec, OptimizerSpec, Params, RunSpec, models, plots, train
+from fcnet import HParams, MLPSpec, OptimizerSpec, Params, RunSpec, fitting, models, plots, train
 from fcnet.analysis import Interval, intervals
 from fcnet.cli import script
 from fcnet.data.generated import XOR_CORNERS
@@ -28,7 +28,7 @@ ARCHITECTURES = {"single neuron": (), "2-5-1 network": (5,)}
 def train_many(hidden: tuple[int, ...], seeds: int, epochs: int) -> tuple[RunSpec, train.RunState]:
     """``seeds`` networks at once, each from its own seed, full batch; the states after ``epochs``."""
     spec = RunSpec(MLPSpec(2, 1, hidden, bias=0.1), "mse", OptimizerSpec(), batch_size=4, epochs=epochs)
-    hparams = train.as_hparams(HParams(learning_rate=0.1, momentum=0.9), jnp.dtype("float32"))
+    hparams = fitting.as_hparams(HParams(learning_rate=0.1, momentum=0.9), jnp.dtype("float32"))
     data = train.TrainData(X, Y, None)
 
     def run(key: jax.Array) -> train.RunState:

@@ -17,10 +17,11 @@ from fcnet import backprop, data, gradcheck, models, objective
 from fcnet.contracts import Batch, GradFn, Gradients, HParams, Params
 from fcnet.data import DataSpec
 from fcnet.errors import InputError
+from fcnet.fitting import Outcome, fit
 from fcnet.models import MLPSpec
 from fcnet.optimizers import OptimizerSpec
 from fcnet.predictor import Predictor, load
-from fcnet.train import Outcome, RunSpec, fit
+from fcnet.train import RunSpec
 
 __version__ = "0.1.0"
 

@@ -10,9 +10,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from fcnet.analysis import Interval, PartReport
+from fcnet.fitting import Progress as FitProgress
 from fcnet.gradcheck import Comparison
 from fcnet.metrics import SCORE_TITLES
-from fcnet.train import Progress as TrainProgress
 from fcnet.train import RunSpec
 
 # With no live display, a plain line at most this often.
@@ -68,7 +68,7 @@ class Reporter:
             self._line("gradients", text)
 
     def training(self, spec: RunSpec, rows: int, score: str) -> "TrainingDisplay":
-        """A display of a run's progress, to be used as a context and called with each ``train.Progress``."""
+        """A display of a run's progress, to be used as a context and called with each ``fitting.Progress``."""
         return TrainingDisplay(self, spec, rows, score)
 
     def reports(self, reports: dict[str, PartReport], score: str) -> None:
@@ -111,7 +111,7 @@ class TrainingDisplay:
     def __exit__(self, *exception: Any) -> None:
         self.progress.stop()
 
-    def __call__(self, told: TrainProgress) -> None:
+    def __call__(self, told: FitProgress) -> None:
         """Show the newest epoch."""
         done = len(told.history.train_loss)
         if not done:

@@ -25,7 +25,8 @@ from fcnet.contracts import HParams
 from fcnet.data import Dataset, Description, encoding
 from fcnet.errors import InputError, require
 from fcnet.files import read_json, write_json, write_text
-from fcnet.train import History, RunSpec, RunState, as_hparams, initial_state
+from fcnet.fitting import as_hparams
+from fcnet.train import History, RunSpec, RunState, initial_state
 
 RUN_FILE = "run.json"
 RUNS = Path("runs")

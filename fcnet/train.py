@@ -1,33 +1,25 @@
-"""One run as a pure function: a step, an epoch, a chunk of epochs; and the thin loop that calls chunks.
+"""One run as a pure function: a step, an epoch, a chunk of epochs.
 
 A chunk is one compiled program. It holds the data on the device as it came, shuffles, steps, evaluates, keeps the best
 parameters, and stops by itself when patience runs out or the loss is no longer finite. How many epochs a call runs is
 traced, so the cuts between chunks change neither the program nor a bit of the result.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 
 from fcnet import backprop, metrics, models, objective
 from fcnet.arrays import AnyArray
-from fcnet.contracts import CLASSIFICATION, Batch, GradFn, HParams, ModelState, Params
-from fcnet.data import Dataset, Rows
-from fcnet.errors import InputError, require
+from fcnet.contracts import Batch, GradFn, HParams, ModelState, Params
+from fcnet.errors import require
 from fcnet.losses import get as get_loss
 from fcnet.models import MLPSpec
 from fcnet.optimizers import OptimizerSpec, build
-
-# Rows of history that one call can return, and therefore the most epochs it can run.
-MOST_EPOCHS_A_CALL = 64
-# A call aims at this long: often enough for a progress line, a checkpoint and Ctrl-C.
-SECONDS_A_CALL = 0.3
 
 GRADIENTS: dict[str, Callable[[objective.ObjectiveSpec, HParams], GradFn]] = {
     "autodiff": objective.autodiff,
@@ -107,15 +99,6 @@ class History(NamedTuple):
     train_loss: AnyArray
     validation_loss: AnyArray
     validation_score: AnyArray
-
-
-def on_device(dataset: Dataset) -> TrainData:
-    """The training and validation rows of a data set as device arrays."""
-
-    def put(rows: Rows) -> tuple[jax.Array, jax.Array]:
-        return jnp.asarray(rows.x), jnp.asarray(rows.y)
-
-    return TrainData(*put(dataset.train), None if dataset.validation is None else put(dataset.validation))
 
 
 def steps_per_epoch(spec: RunSpec, rows: int) -> int:
@@ -249,144 +232,3 @@ def run_epochs(
         return (loop[0].epoch < until) & ~is_finished(spec, loop[0])
 
     return jax.lax.while_loop(unfinished, body, (state, History(empty, empty, empty)))
-
-
-class Progress(NamedTuple):
-    """What a listener is told after each call of the compiled program.
-
-    ``state``: on the device. ``history``: NumPy arrays of the epochs of this call. ``seconds``: of this call.
-    """
-
-    state: RunState
-    history: History
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A finished run: its last state, whole history as NumPy arrays, and where the time went."""
-
-    state: RunState
-    history: History
-    compile_seconds: float
-    train_seconds: float
-
-    @property
-    def params(self) -> Params:
-        """The best parameters by the validation score, the last ones without validation."""
-        return self.state.best.params
-
-    @property
-    def best_epoch(self) -> int:
-        """The epoch that ``params`` come from."""
-        return int(self.state.best.epoch)
-
-
-class DivergedError(InputError):
-    """The loss became NaN or infinite; the state is that of the last good epoch."""
-
-
-def as_hparams(hparams: HParams, dtype: jnp.dtype) -> HParams:
-    """The same values as device scalars of the run's dtype; None stays None."""
-    return jax.tree.map(lambda value: jnp.asarray(value, dtype), hparams)
-
-
-def check_fits(spec: RunSpec, dataset: Dataset) -> None:
-    """Refuse a spec that does not fit its data.
-
-    Raises:
-        InputError: a batch larger than the training part, patience without validation, a loss for another task.
-    """
-    data, rows = dataset.description, len(dataset.train.y)
-    require(
-        spec.batch_size <= rows, f"batch size {spec.batch_size} is larger than the {rows} training rows of {data.name}"
-    )
-    require(
-        not spec.patience or dataset.validation is not None,
-        f"patience {spec.patience} needs a validation part: give one, or set patience to 0",
-    )
-    task = get_loss(spec.loss).task
-    what = "classes" if data.task == CLASSIFICATION else "numbers"
-    require(task == data.task, f"loss {spec.loss} is for {task}, but {data.name} has {what} to predict")
-    model = spec.model
-    require(
-        (model.inputs, model.outputs) == (data.inputs, data.outputs),
-        f"the network has {model.inputs} inputs and {model.outputs} outputs, {data.name} has {data.inputs} and "
-        f"{data.outputs}",
-    )
-    require(
-        model.dtype != "float64" or jax.dtypes.canonicalize_dtype("float64") == jnp.float64,
-        "float64 needs jax.config.update('jax_enable_x64', True) before anything is computed",
-    )
-
-
-class CompiledRun(NamedTuple):
-    """A chunk, compiled for one spec and one shape of data, and how long that took."""
-
-    call: Callable[[HParams, RunState, TrainData, jax.Array], tuple[RunState, History]]
-    seconds: float
-
-
-def compile_run(spec: RunSpec, hparams: HParams, state: RunState, data: TrainData) -> CompiledRun:
-    """``run_epochs`` compiled ahead of time; ``state`` is given up to the call, which reuses its memory."""
-    started = time.perf_counter()
-    room = min(MOST_EPOCHS_A_CALL, spec.epochs)
-
-    def chunk(hparams: HParams, state: RunState, data: TrainData, until: jax.Array) -> tuple[RunState, History]:
-        return run_epochs(spec, hparams, state, data, until, room=room)
-
-    compiled = jax.jit(chunk, donate_argnums=1).lower(hparams, state, data, jnp.int32(0)).compile()
-    return CompiledRun(compiled, time.perf_counter() - started)
-
-
-def fit(
-    spec: RunSpec,
-    hparams: HParams,
-    dataset: Dataset,
-    *,
-    seed: int = 0,
-    state: RunState | None = None,
-    listener: Callable[[Progress], None] | None = None,
-) -> Outcome:
-    """Train one network.
-
-    Args:
-        hparams: numbers or device scalars; None leaves a part out of the program.
-        seed: of initial parameters, batch order and dropout.
-        state: from an earlier run of the same spec, to go on from; it is consumed.
-        listener: called after every call of the compiled program; it may raise to stop.
-
-    Raises:
-        InputError: the spec does not fit the data.
-        DivergedError: a loss was NaN or infinite; the listener has seen the last good state.
-    """
-    check_fits(spec, dataset)
-    hparams = as_hparams(hparams, spec.model.param_dtype)
-    data = on_device(dataset)
-    if state is None:
-        state = jax.jit(initial_state, static_argnums=(0, 2))(spec, hparams, len(data.y), key=jax.random.key(seed))
-    compiled = compile_run(spec, hparams, state, data)
-    room = min(MOST_EPOCHS_A_CALL, spec.epochs)
-    parts: list[History] = []
-    train_seconds, epochs = 0.0, 1
-    while not bool(is_finished(spec, state)):
-        first = int(state.epoch)
-        started = time.perf_counter()
-        state, filled = compiled.call(hparams, state, data, jnp.int32(first + epochs))
-        done = int(state.epoch) - first
-        history = History(*(np.asarray(column)[:done] for column in filled))
-        seconds = time.perf_counter() - started
-        train_seconds += seconds
-        parts.append(history)
-        if listener is not None:
-            listener(Progress(state, history, seconds))
-        if done:
-            epochs = int(np.clip(SECONDS_A_CALL * done / seconds, 1, room))
-    if int(state.failed_step) > 0:
-        raise DivergedError(
-            f"the loss became NaN or infinite in epoch {int(state.epoch) + 1}, step {int(state.failed_step)}: "
-            "try a smaller --learning-rate"
-        )
-    empty = History(*(np.empty(0) for _ in History._fields))
-    whole = History(*(np.concatenate(columns) for columns in zip(*(parts or [empty]), strict=True)))
-    return Outcome(state, whole, compiled.seconds, train_seconds)

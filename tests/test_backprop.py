@@ -55,6 +55,7 @@ def worst(spec, loss, key, random, dtype):
 def test_every_activation_with_every_loss_in_float64(activation, loss, key, random):
     with jax.enable_x64(True):
         spec = MLPSpec(5, 3, (7, 6), activation, dtype="float64")
+        # as for float32 below: a few dozen roundings, of 1.1e-16 here, and some room
         assert worst(spec, loss, key, random, jnp.float64) <= 1e-13
 
 
@@ -96,6 +97,7 @@ def test_under_vmap_over_members(key, random):
         alone = manual(goal, hparams)(jax.tree.map(lambda leaf: leaf[index], many), batch, state=state, key=key)  # noqa: B023
         member = jax.tree.map(lambda leaf: leaf[index], together)  # noqa: B023
         for row in compare(member, alone.grads):
+            # batched products sum 16 terms in another order: √16 ε a layer
             assert row.relative_difference <= 2e-6
 
 

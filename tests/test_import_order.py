@@ -25,6 +25,7 @@ ROOMS = [
     "optimizers",
     "metrics",
     "train",
+    "fitting",
     "checkpoint",
     "analysis",
     "plots",

@@ -20,7 +20,7 @@ import numpy as np
 from cyclopts import Parameter
 from record import goal, seconds, write
 
-from fcnet import DataSpec, HParams, MLPSpec, OptimizerSpec, RunSpec, data, train
+from fcnet import DataSpec, HParams, MLPSpec, OptimizerSpec, RunSpec, data, fitting, train
 from fcnet.cli import script
 from fcnet.data.splits import SplitSpec
 
@@ -34,9 +34,9 @@ def fcnet_epoch(
     """A function that trains one more epoch and notes its loss."""
     model = MLPSpec(SIZES[0], SIZES[-1], SIZES[1:-1], input_scale=dataset.description.input_scale, dtype=dtype)
     spec = RunSpec(model, "cross_entropy", OptimizerSpec(), BATCH, epochs=64, gradients=gradients)  # type: ignore[arg-type]
-    hparams, rows = train.as_hparams(HPARAMS, model.param_dtype), train.on_device(dataset)
+    hparams, rows = fitting.as_hparams(HPARAMS, model.param_dtype), fitting.on_device(dataset)
     state = train.initial_state(spec, hparams, len(rows.y), key=jax.random.key(0))
-    compiled = train.compile_run(spec, hparams, state, rows)
+    compiled = fitting.compile_run(spec, hparams, state, rows)
 
     def epoch() -> None:
         nonlocal state

@@ -21,19 +21,9 @@ from fcnet.contracts import CLASSIFICATION, Batch, HParams
 from fcnet.data import Dataset, encoding, load
 from fcnet.errors import Interrupted, require
 from fcnet.files import write_json
+from fcnet.fitting import DivergedError, Outcome, Progress, as_hparams, check_fits, fit
 from fcnet.runs import RunFolder
-from fcnet.train import (
-    DivergedError,
-    History,
-    Outcome,
-    Progress,
-    RunSpec,
-    RunState,
-    as_hparams,
-    check_fits,
-    fit,
-    initial_state,
-)
+from fcnet.train import History, RunSpec, RunState, initial_state
 
 # A checkpoint takes 0.1 s: at most this often, and at the end.
 SECONDS_BETWEEN_SAVES = 2.0
