@@ -1,27 +1,22 @@
 """fcnet train: check the gradients, train, judge, draw, and keep the run folder true at every moment."""
 
-import signal
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fcnet import checkpoint, gradcheck, metrics, plots, provenance, runs
-from fcnet.analysis import PartReport, report
+from fcnet import checkpoint, gradcheck, metrics, provenance, runs
+from fcnet.commands.conclude import conclude
+from fcnet.commands.interrupts import finish_chunk_on_signals, how_to_go_on, resumable
 from fcnet.config import TrainConfig
-from fcnet.console import Reporter, score_text
-from fcnet.contracts import CLASSIFICATION, Batch, HParams
+from fcnet.console import Reporter
+from fcnet.contracts import Batch, HParams
 from fcnet.data import Dataset, encoding, load
 from fcnet.errors import Interrupted, require
-from fcnet.files import write_json
-from fcnet.fitting import DivergedError, Outcome, Progress, as_hparams, check_fits, fit
+from fcnet.fitting import DivergedError, Progress, as_hparams, check_fits, fit
 from fcnet.runs import RunFolder
 from fcnet.train import History, RunSpec, RunState, initial_state
 
@@ -29,27 +24,6 @@ from fcnet.train import History, RunSpec, RunState, initial_state
 SECONDS_BETWEEN_SAVES = 2.0
 # Rows of the batch on which gradients by hand meet jax.grad.
 CHECKED_ROWS = 128
-
-
-@contextmanager
-def _finish_chunk_on_signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM instead of dying of them, so that a chunk can be finished and saved."""
-    received: list[int] = []
-
-    def remember(number: int, frame: FrameType | None) -> None:
-        if received:  # twice is meant
-            raise KeyboardInterrupt
-        received.append(number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield received
-        return
-    before = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def check_gradients(spec: RunSpec, hparams: HParams, dataset: Dataset, seed: int) -> gradcheck.Comparison:
@@ -123,7 +97,7 @@ def train(config: TrainConfig, *, out: Path | None = None, quiet: bool = False) 
     check_fits(spec, dataset)
     folder = runs.create(out or runs.default_path(dataset.description.name))
     runs.begin(folder, config, dataset)
-    with _resumable(folder):
+    with resumable(folder):
         _describe(reporter, spec, config, dataset)
         comparison = check_gradients(spec, config.hparams(dataset.description), dataset, config.loop.seed)
         reporter.gradients(comparison)
@@ -152,25 +126,12 @@ def resume(run: Path, *, quiet: bool = False) -> Path:
     if dataset.encoder is not None and not folder.encoder.exists():  # killed between the two files
         encoding.save(dataset.encoder, folder.encoder)
     spec = config.run_spec(dataset.description)
-    with _resumable(folder):
+    with resumable(folder):
         _describe(reporter, spec, config, dataset)
         state = None if checkpoint.latest(folder.checkpoints) is None else runs.load_state(folder)
         reporter.fact("resuming", f"{run} after epoch {0 if state is None else int(state.epoch)}")
         _run(reporter, folder, config, spec, dataset, state)
     return folder.path
-
-
-def _how_to_go_on(folder: RunFolder) -> str:
-    return f"go on with: fcnet train --resume {folder.path}"
-
-
-@contextmanager
-def _resumable(folder: RunFolder) -> Iterator[None]:
-    """Ctrl-C anywhere in here leaves a run that can go on, and says how."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise Interrupted(f"stopped; {_how_to_go_on(folder)}", 128 + signal.SIGINT) from None
 
 
 def _set_precision(config: TrainConfig) -> None:
@@ -190,7 +151,7 @@ def _run(
     hparams, dtype = config.hparams(dataset.description), spec.model.param_dtype
     earlier = runs.read_metrics(folder, 0 if state is None else int(state.epoch), dtype)
     recorder = _Recorder(folder, spec, earlier)
-    with _finish_chunk_on_signals() as received, reporter.training(spec, len(dataset.train.y), score) as display:
+    with finish_chunk_on_signals() as received, reporter.training(spec, len(dataset.train.y), score) as display:
 
         def listen(told: Progress) -> None:
             recorder(told)
@@ -198,7 +159,7 @@ def _run(
             if received:
                 recorder.save()
                 raise Interrupted(
-                    f"stopped after epoch {int(told.state.epoch)}; {_how_to_go_on(folder)}", 128 + received[0]
+                    f"stopped after epoch {int(told.state.epoch)}; {how_to_go_on(folder)}", 128 + received[0]
                 )
 
         try:
@@ -209,81 +170,4 @@ def _run(
             raise
     recorder.state = outcome.state
     recorder.save()
-    _finish(reporter, folder, spec, dataset, outcome, recorder)
-
-
-def _finish(
-    reporter: Reporter, folder: RunFolder, spec: RunSpec, dataset: Dataset, outcome: Outcome, recorder: _Recorder
-) -> None:
-    score = metrics.score_name(spec.loss)
-    reports = report(spec.objective, outcome.params, dataset.parts)
-    if not np.isfinite(reports["train"].loss.value):  # without validation nothing else looks at the last update
-        folder.update(status="diverged")
-        raise DivergedError(f"the loss is not finite after epoch {outcome.best_epoch}: try a smaller --learning-rate")
-    epochs = int(outcome.state.epoch)
-    write_json(
-        folder.path / "results.json",
-        {
-            "score": score,
-            "parts": {name: part.summary() for name, part in reports.items()},
-            "parameters": spec.model.parameter_count,
-            "best_epoch": outcome.best_epoch,
-            "epochs": epochs,
-            "compile_seconds": round(outcome.compile_seconds, 3),
-            "train_seconds": round(recorder.seconds, 3),
-        },
-    )
-    _draw(folder, spec, dataset, reports, recorder.history, outcome.best_epoch)
-    folder.update(status="finished")
-    early = spec.patience and epochs < spec.epochs
-    why = f"no better validation {metrics.SCORE_TITLES[score]} for {spec.patience} epochs" if early else "all done"
-    kept = f"kept epoch {outcome.best_epoch} of {epochs} ({why})"
-    reporter.fact(
-        "trained",
-        f"{kept}; {spec.model.parameter_count:,} parameters; {outcome.compile_seconds:.1f} s to compile, "
-        f"{recorder.seconds:.1f} s to train",
-    )
-    if not reporter.quiet:
-        reporter.result()
-    reporter.reports(reports, score)
-    if not reporter.quiet:
-        reporter.result()
-        reporter.fact("run", f"{folder.path} (curves.png, metrics.csv, results.json, …)")
-        reporter.fact("next", f"fcnet evaluate {folder.path} · fcnet predict {folder.path} FILE")
-
-
-def _draw(
-    folder: RunFolder,
-    spec: RunSpec,
-    dataset: Dataset,
-    reports: dict[str, PartReport],
-    history: History,
-    best_epoch: int,
-) -> None:
-    data, score = dataset.description, metrics.score_name(spec.loss)
-    network = "-".join(map(str, spec.model.sizes))
-    units = " (standardised target)" if data.target_scale != 1 else ""
-    plots.curves(
-        *history,
-        score_name=score,
-        loss_label=f"{spec.loss.replace('_', ' ')} per example{units}",
-        best_epoch=best_epoch,
-        title=f"{data.name}: {network}",
-        path=folder.path / "curves.png",
-    )
-    # what was held back longest says most
-    judged = list(reports)[-1]
-    rows, outputs = dataset.parts[judged], reports[judged].outputs
-    title = (
-        f"{data.name}, {judged} part: {metrics.SCORE_TITLES[score]} {score_text(score, reports[judged].score.value)}"
-    )
-    if data.task == CLASSIFICATION:
-        plots.confusion(outputs.argmax(axis=1), rows.y, data.classes, title=title, path=folder.path / "confusion.png")
-        return
-    plots.predicted_against_true(
-        outputs[:, 0] * data.target_scale + data.target_shift,
-        rows.y[:, 0] * data.target_scale + data.target_shift,
-        target=data.target,
-        title=title,
-        path=folder.path / "predicted.png",
-    )
+    conclude(reporter, folder, spec, dataset, outcome, recorder.history, recorder.seconds)
