@@ -38,11 +38,11 @@ def one_line(error: BaseException) -> str:
 @app.command
 def train(
     *,
-    data: Annotated[DataConfig, Flat] = DataConfig(),  # noqa: B008 - frozen
-    network: Annotated[NetworkConfig, Flat] = NetworkConfig(),  # noqa: B008
-    objective: Annotated[ObjectiveConfig, Flat] = ObjectiveConfig(),  # noqa: B008
-    optimizer: Annotated[OptimizerConfig, Flat] = OptimizerConfig(),  # noqa: B008
-    loop: Annotated[LoopConfig, Flat] = LoopConfig(),  # noqa: B008
+    data: Annotated[DataConfig, Flat] = DataConfig(),
+    network: Annotated[NetworkConfig, Flat] = NetworkConfig(),
+    objective: Annotated[ObjectiveConfig, Flat] = ObjectiveConfig(),
+    optimizer: Annotated[OptimizerConfig, Flat] = OptimizerConfig(),
+    loop: Annotated[LoopConfig, Flat] = LoopConfig(),
     out: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
     resume: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
     quiet: Annotated[Switch, Parameter(group=OUTPUT)] = False,
@@ -152,11 +152,11 @@ def guarded(call: Callable[[], Any]) -> int:
     try:
         return int(call() or 0)
     except (CycloptsError, InputError) as wrong:
-        print(one_line(wrong), file=sys.stderr)  # noqa: T201 - a command line
+        print(one_line(wrong), file=sys.stderr)
         return 2
     except Interrupted as stopped:
-        print(one_line(stopped), file=sys.stderr)  # noqa: T201
+        print(one_line(stopped), file=sys.stderr)
         return stopped.code
     except KeyboardInterrupt:
-        print("fcnet: stopped", file=sys.stderr)  # noqa: T201
+        print("fcnet: stopped", file=sys.stderr)
         return 130

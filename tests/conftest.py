@@ -1,6 +1,8 @@
 """Strictness for every test: no silent promotion of ranks or dtypes, one seeded key, compiled programs kept."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 # processes started by tests inherit all of this
@@ -18,6 +20,7 @@ import jax  # noqa: E402 - reads the environment when it is imported
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
+from fcnet.cli import run  # noqa: E402
 from fcnet.data import Dataset, Description, Rows  # noqa: E402
 
 
@@ -59,3 +62,40 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the folder of real data is not there")
     return folder
+
+
+@pytest.fixture(scope="session")
+def small():
+    """Flags of a run that takes a moment."""
+    return ["--hidden", "8", "--epochs", "3", "--patience", "0"]
+
+
+@pytest.fixture(scope="session")
+def fcnet_process():
+    """A function that runs ``fcnet`` as a process of its own in the folder ``cwd``."""
+
+    def call(*words, cwd):
+        command = [sys.executable, "-c", "from fcnet.cli import main; main()", *words]
+        return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory, small, fcnet_process):
+    """One run of ``fcnet train`` as a process, and what it printed."""
+    folder = tmp_path_factory.mktemp("trained")
+    return folder / "run", fcnet_process("train", *small, "--out", "run", cwd=folder)
+
+
+@pytest.fixture(scope="session")
+def table_run(tmp_path_factory, small):
+    """A run on a table with numbers, categories and holes, and the table."""
+    folder = tmp_path_factory.mktemp("table")
+    table = folder / "people.csv"
+    rows = [f"{20 + i % 30},{'Rome' if i % 3 else ''},{1000 + 7 * i},{'yes' if i % 2 else 'no'}" for i in range(90)]
+    table.write_text("age,city,income,label\n" + "\n".join(rows) + "\n")
+    assert (
+        run(["train", "--data", str(table), "--target", "label", *small, "--out", str(folder / "run"), "--quiet"]) == 0
+    )
+    return folder / "run", table

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -36,34 +37,29 @@ def workplace(tmp_path_factory):
     return folder, environment
 
 
-@pytest.mark.parametrize("number", range(len(SHELL)))
-def test_shell_blocks(number, workplace):
+def run_in(workplace, command):
     folder, environment = workplace
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", SHELL[number]],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("number", range(len(SHELL)))
+def test_shell_blocks(number, workplace):
+    run_in(workplace, ["bash", "-euo", "pipefail", "-c", SHELL[number]])
+
+
 @pytest.mark.parametrize("number", range(len(PYTHON)))
 def test_python_blocks(number, workplace):
-    folder, environment = workplace
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", PYTHON[number]],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    run_in(workplace, [sys.executable, "-W", "error", "-c", PYTHON[number]])
+
+
+def test_the_packages_own_example(workplace):
+    first, second = re.findall(r"(?:^    .*\n)+", fcnet.__doc__ + "\n", re.MULTILINE)
+    example = "import fcnet\n" + textwrap.dedent(first)
+    run_in(workplace, [sys.executable, "-c", example])
+    assert "fcnet.load(" in second  # README's own block runs that
 
 
 def test_links_lead_somewhere():
