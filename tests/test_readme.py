@@ -27,7 +27,7 @@ def test_ci_runs_exactly_the_set_up_commands():
 
 
 @pytest.fixture(scope="module")
-def workplace(tmp_path_factory):
+def desk(tmp_path_factory):
     """A folder with the experiments and ``fcnet`` on the path, in which the blocks run one after the other."""
     folder = tmp_path_factory.mktemp("readme")
     (folder / "experiments").symlink_to(ROOT / "experiments")
@@ -37,8 +37,8 @@ def workplace(tmp_path_factory):
     return folder, environment
 
 
-def run_in(workplace, command):
-    folder, environment = workplace
+def run_in(desk, command):
+    folder, environment = desk
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
@@ -46,19 +46,19 @@ def run_in(workplace, command):
 
 
 @pytest.mark.parametrize("number", range(len(SHELL)))
-def test_shell_blocks(number, workplace):
-    run_in(workplace, ["bash", "-euo", "pipefail", "-c", SHELL[number]])
+def test_shell_blocks(number, desk):
+    run_in(desk, ["bash", "-euo", "pipefail", "-c", SHELL[number]])
 
 
 @pytest.mark.parametrize("number", range(len(PYTHON)))
-def test_python_blocks(number, workplace):
-    run_in(workplace, [sys.executable, "-W", "error", "-c", PYTHON[number]])
+def test_python_blocks(number, desk):
+    run_in(desk, [sys.executable, "-W", "error", "-c", PYTHON[number]])
 
 
-def test_the_packages_own_example(workplace):
+def test_the_packages_own_example(desk):
     first, second = re.findall(r"(?:^    .*\n)+", fcnet.__doc__ + "\n", re.MULTILINE)
     example = "import fcnet\n" + textwrap.dedent(first)
-    run_in(workplace, [sys.executable, "-c", example])
+    run_in(desk, [sys.executable, "-c", example])
     assert "fcnet.load(" in second  # README's own block runs that
 
 
