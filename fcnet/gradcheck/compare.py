@@ -1,6 +1,6 @@
 """Two sets of gradients side by side, each tensor on its own scale."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite, sqrt
 from typing import Any
 
@@ -105,8 +105,14 @@ def compare_manual_with_autodiff(
     state: ModelState,
     key: jax.Array,
 ) -> Comparison:
-    """This very network's gradients by hand against ``jax.grad``, on one batch, with full-precision products."""
-    # an accelerator's default float32 product may round to 10 bits: the check is of formulas, not of that
+    """This very network's gradients by hand against ``jax.grad``, on one batch, in at least full float32.
+
+    The check is of formulas, not of narrow arithmetic: a bfloat16 network is compared in float32, the type of its
+    parameters, because a bias gradient whose terms cancel would keep too few of 8 bits to be judged.
+    """
+    if spec.model.dtype == "bfloat16":
+        spec = replace(spec, model=replace(spec.model, dtype="float32"))
+    # likewise an accelerator's default float32 product may round to 10 bits
     with jax.default_matmul_precision("highest"):
 
         @jax.jit
