@@ -56,13 +56,10 @@ def train(
     """
     from fcnet.commands import train as command
 
-    config = TrainConfig(data, network, objective, optimizer, loop)
     if resume is None:
-        command.train(config, out=out, quiet=quiet)
-        return
-    if config != TrainConfig() or out is not None:
-        raise InputError(f"--resume {resume} goes on as the run was begun: give no other flags but --quiet")
-    command.resume(resume, quiet=quiet)
+        command.train(TrainConfig(data, network, objective, optimizer, loop), out=out, quiet=quiet)
+    else:
+        command.resume(resume, quiet=quiet)
 
 
 @app.command
@@ -128,7 +125,22 @@ def main() -> None:
 
 def run(words: list[str]) -> int:
     """Run one ``fcnet`` command line and return its exit code."""
-    return guarded(lambda: _call(app, words))
+
+    def call() -> Any:
+        _refuse_flags_beside_resume(words)
+        return _call(app, words)
+
+    return guarded(call)
+
+
+def _refuse_flags_beside_resume(words: list[str]) -> None:
+    # looked for in the words, because a flag given at its default value leaves no trace in the parsed config
+    flags = {word.split("=")[0] for word in words if word.startswith("--")}
+    others = sorted(flags - {"--resume", "--quiet", "--help"})
+    if "--resume" in flags and others:
+        raise InputError(
+            f"--resume goes on as the run was begun: leave out {' and '.join(others)} (--quiet is allowed)"
+        )
 
 
 def script(claim: Callable[..., bool]) -> None:

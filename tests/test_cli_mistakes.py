@@ -44,7 +44,7 @@ ONE_LINE_MISTAKES = [
     (["train", "--data", "mnist", "--data-dir", "nowhere"], "mnist is not here yet: looked in nowhere/mnist"),
     (["train", "--data", "digits.csv"], "digits.csv does not exist"),
     (["train", "--resume", "nowhere"], "nowhere is not there: give the folder of a run"),
-    (["train", "--resume", "nowhere", "--epochs", "9"], "give no other flags but --quiet"),
+    (["train", "--resume", "nowhere", "--epochs", "60"], "--resume goes on as the run was begun: leave out --epochs"),
     (["train", "--out", "/dev/null/run"], "cannot make the folder /dev/null/run"),
     (["evaluate", "nowhere"], "nowhere is not there"),
     (["predict", "nowhere", "x.csv"], "nowhere is not there"),
