@@ -102,6 +102,11 @@ def check_fits(spec: RunSpec, dataset: Dataset) -> None:
     )
 
 
+def fresh_state(spec: RunSpec, hparams: HParams, rows: int, seed: int) -> RunState:
+    """Epoch 0 of the run with this seed, drawn by one compiled program; see ``train.initial_state``."""
+    return jax.jit(initial_state, static_argnums=(0, 2))(spec, hparams, rows, key=jax.random.key(seed))
+
+
 class CompiledRun(NamedTuple):
     """A chunk, compiled for one spec and one shape of data, and how long that took."""
 
@@ -146,7 +151,7 @@ def fit(
     hparams = as_hparams(hparams, spec.model.param_dtype)
     data = on_device(dataset)
     if state is None:
-        state = jax.jit(initial_state, static_argnums=(0, 2))(spec, hparams, len(data.y), key=jax.random.key(seed))
+        state = fresh_state(spec, hparams, len(data.y), seed)
     compiled = compile_run(spec, hparams, state, data)
     room = min(MOST_EPOCHS_A_CALL, spec.epochs)
     parts: list[History] = []

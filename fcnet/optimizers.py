@@ -53,13 +53,6 @@ SCHEDULES: dict[str, Callable[[jax.Array], jax.Array]] = {
     "step": lambda t: jnp.where(t < 0.5, 1.0, jnp.where(t < 0.75, 0.1, 0.01)).astype(t.dtype),
     "exponential": lambda t: jnp.exp(jnp.log(0.01) * t).astype(t.dtype),
 }
-SCHEDULE_FORMULAS = {
-    "constant": "η",
-    "cosine": "½ η (1 + cos πt)",
-    "linear": "η (1 − t)",
-    "step": "η, ÷10 at t = ½, ÷100 at t = ¾",
-    "exponential": "η · 0.01ᵗ",
-}
 
 
 @dataclass(frozen=True)

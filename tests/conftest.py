@@ -17,7 +17,7 @@ STRICT = {
 os.environ.update(STRICT)
 
 import jax  # noqa: E402 - reads the environment when it is imported
-import numpy as np  # noqa: E402
+import numpy as np  # noqa: E402 - likewise, and so the rest
 import pytest  # noqa: E402
 
 from fcnet.cli import run  # noqa: E402

@@ -33,7 +33,7 @@ def fcnet_epoch(
 ) -> Callable[[], None]:
     """A function that trains one more epoch and notes its loss."""
     model = MLPSpec(SIZES[0], SIZES[-1], SIZES[1:-1], input_scale=dataset.description.input_scale, dtype=dtype)
-    spec = RunSpec(model, "cross_entropy", OptimizerSpec(), BATCH, epochs=64, gradients=gradients)  # type: ignore[arg-type]
+    spec = RunSpec(model, "cross_entropy", OptimizerSpec(), BATCH, epochs=64, gradients=gradients)  # type: ignore[arg-type]  # one of two
     hparams, rows = fitting.as_hparams(HPARAMS, model.param_dtype), fitting.on_device(dataset)
     state = train.initial_state(spec, hparams, len(rows.y), key=jax.random.key(0))
     compiled = fitting.compile_run(spec, hparams, state, rows)

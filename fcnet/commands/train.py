@@ -16,9 +16,9 @@ from fcnet.console import Reporter
 from fcnet.contracts import Batch, HParams
 from fcnet.data import Dataset, encoding, load
 from fcnet.errors import Interrupted, require
-from fcnet.fitting import DivergedError, Progress, as_hparams, check_fits, fit
+from fcnet.fitting import DivergedError, Progress, as_hparams, check_fits, fit, fresh_state
 from fcnet.runs import RunFolder
-from fcnet.train import History, RunSpec, RunState, initial_state
+from fcnet.train import History, RunSpec, RunState
 
 # A checkpoint takes 0.1 s: at most this often, and at the end.
 SECONDS_BETWEEN_SAVES = 2.0
@@ -30,8 +30,7 @@ def check_gradients(spec: RunSpec, hparams: HParams, dataset: Dataset, seed: int
     """This network at its initial parameters: gradients by hand against ``jax.grad`` on one batch."""
     traced = as_hparams(hparams, spec.model.param_dtype)
     rows = min(CHECKED_ROWS, len(dataset.train.y))
-    start = jax.jit(initial_state, static_argnums=(0, 2))
-    state = start(spec, traced, len(dataset.train.y), key=jax.random.key(seed))
+    state = fresh_state(spec, traced, len(dataset.train.y), seed)
     batch = Batch(jnp.asarray(dataset.train.x[:rows]), jnp.asarray(dataset.train.y[:rows]))
     return gradcheck.compare_manual_with_autodiff(
         spec.objective, traced, state.params, batch, state=state.model_state, key=state.key

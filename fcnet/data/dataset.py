@@ -1,7 +1,6 @@
 """What a source gives, and what training takes."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,7 +39,6 @@ class Source:
     image_shape: tuple[int, ...] | None = None
     input_scale: float = 1.0
     standardise_target: bool = False
-    path: Path | None = None
 
 
 @dataclass(frozen=True)

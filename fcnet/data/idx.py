@@ -152,7 +152,6 @@ def load(folder: Path, expected: str | None = None) -> Source:
         target="label",
         image_shape=image_shape,
         input_scale=1 / 255,
-        path=folder,
     )
 
 

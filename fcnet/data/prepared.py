@@ -100,7 +100,6 @@ def _images(name: str, folder: Path, builder: Any, keys: tuple[str, str], classe
         flat.get("test"),
         image_shape=image_shape,
         input_scale=1 / 255,
-        path=folder,
     )
 
 

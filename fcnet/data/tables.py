@@ -179,7 +179,6 @@ def from_columns(
         numeric=tuple(index for index, column in enumerate(kept) if column.is_numeric),
         categorical=tuple(index for index, column in enumerate(kept) if not column.is_numeric),
         standardise_target=task == REGRESSION,
-        path=path,
     )
 
 
