@@ -54,7 +54,7 @@ def main(
     accuracies: list[float] = []
     for seed in range(seeds):
         outcome = fit(spec, HPARAMS, dataset, seed=seed)
-        judged = report(spec.objective, outcome.params, {"test": dataset.parts["test"]})["test"]
+        judged = report(spec.objective, outcome.params, outcome.model_state, {"test": dataset.parts["test"]})["test"]
         score: Interval = judged.score
         accuracies.append(score.value)
         print(

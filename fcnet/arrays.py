@@ -43,3 +43,9 @@ def absolute(x: AnyArray) -> AnyArray:
     """|x|, elementwise, with derivative 0 at 0 under autodiff, where JAX's own ``abs`` gives 1 and PyTorch's 0."""
     xp = namespace(x)
     return xp.abs(xp.where(x == 0, xp.zeros_like(x), x))
+
+
+def widened(x: AnyArray) -> AnyArray:
+    """x in float32 where its type is narrower (bfloat16, float16), else as it is."""
+    xp = namespace(x)
+    return xp.astype(x, xp.float32) if x.dtype.itemsize < 4 else x

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from cyclopts import App, CycloptsError, Group, Parameter
 
 from fcnet.config import (
+    AugmentConfig,
     DataConfig,
     LoopConfig,
     NetworkConfig,
@@ -39,6 +40,7 @@ def one_line(error: BaseException) -> str:
 def train(
     *,
     data: Annotated[DataConfig, Flat] = DataConfig(),
+    augmentation: Annotated[AugmentConfig, Flat] = AugmentConfig(),
     network: Annotated[NetworkConfig, Flat] = NetworkConfig(),
     objective: Annotated[ObjectiveConfig, Flat] = ObjectiveConfig(),
     optimizer: Annotated[OptimizerConfig, Flat] = OptimizerConfig(),
@@ -57,7 +59,7 @@ def train(
     from fcnet.commands import train as command
 
     if resume is None:
-        command.train(TrainConfig(data, network, objective, optimizer, loop), out=out, quiet=quiet)
+        command.train(TrainConfig(data, network, objective, optimizer, loop, augmentation), out=out, quiet=quiet)
     else:
         command.resume(resume, quiet=quiet)
 
@@ -102,6 +104,47 @@ def prepare(name: str, /, *, data_dir: Path | None = None, idx: Path | None = No
     from fcnet.data.resolve import default_data_dir
 
     command.prepare(name, data_dir or default_data_dir(), idx)
+
+
+@app.command(name="list")
+def list_(kind: str | None = None, /) -> None:
+    """What there is: activations, losses, layers, initialisers, optimisers, schedules, data, and more.
+
+    Args:
+        kind: One of these, with formulas; without it, the names of all.
+    """
+    from fcnet.commands import catalogue as command
+
+    command.listing(kind)
+
+
+@app.command
+def show(name: str, /) -> None:
+    """Formula, derivative, options, where it is not smooth, PyTorch's name and source of one component.
+
+    Args:
+        name: Of any kind, such as gelu or one_cycle.
+    """
+    from fcnet.commands import catalogue as command
+
+    command.show(name)
+
+
+plot = App(name="plot", help="Draw what can be drawn without a run.")
+app.command(plot)
+
+
+@plot.command
+def activations(*names: str, out: Path = Path("activations")) -> None:
+    """Activations and their derivatives, as one gallery and singly.
+
+    Args:
+        names: Which, perhaps with options: leaky_relu:slope=0.2; without any, all.
+        out: Folder for the figures; must not hold figures yet.
+    """
+    from fcnet.commands import catalogue as command
+
+    command.plot(names, out)
 
 
 def use_compilation_cache() -> None:

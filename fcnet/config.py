@@ -12,15 +12,22 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 from cyclopts import Group, Parameter
 
-from fcnet import losses, models, optimizers
+from fcnet import losses, optimizers, regularizers
+from fcnet.augmentation import TRANSFORMS, AugmentSpec
+from fcnet.catalogue import choose
 from fcnet.contracts import CLASSIFICATION, REGRESSION, HParams
 from fcnet.data import DataSpec, Description
 from fcnet.data.generated import Draw
 from fcnet.data.resolve import is_named, is_path
 from fcnet.data.splits import SplitSpec
-from fcnet.errors import InputError, require
+from fcnet.errors import InputError, require, unknown
+from fcnet.objective import output_activation_for
+from fcnet.spec import MLPSpec
 from fcnet.train import RunSpec
 
+Words = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")]
+Numbers = Annotated[tuple[float, ...], Parameter(consume_multiple=True, negative="", show_default=False)]
+Pair = Annotated[tuple[float, float] | None, Parameter(negative="", show_default=False)]
 Sizes = Annotated[tuple[int, ...], Parameter(consume_multiple=True, negative="--no-hidden")]
 Names = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="", show_default=False)]
 Ends = Annotated[tuple[float, float], Parameter(negative="")]
@@ -30,11 +37,16 @@ Switch = Annotated[bool, Parameter(negative="", show_default=False)]
 # numbers smaller steps, because the mse of a far-off start is steep and its first steps would leave ReLU units dead.
 DEFAULT_DROPOUT = {CLASSIFICATION: 0.2, REGRESSION: 0.0}
 DEFAULT_LEARNING_RATE = {CLASSIFICATION: 0.05, REGRESSION: 0.01}
+DEFAULT_BATCH_SIZE, DEFAULT_MOMENTUM = 32, 0.9
 DEFAULT_LOSS = {CLASSIFICATION: "cross_entropy", REGRESSION: "mse"}
 
 
 def _in_unit_interval(flag: str, value: float) -> None:
     require(0 <= value < 1, f"--{flag} must be in [0, 1), got {value}")
+
+
+def _one_or_each(words: tuple[str, ...]) -> str | tuple[str, ...]:
+    return words[0] if len(words) == 1 else words
 
 
 def _not_negative(flag: str, value: float) -> None:
@@ -93,6 +105,32 @@ class DataConfig:
         return DataSpec(self.data, self.target, self.task, self.drop, self.data_dir, self.download, split, draw)
 
 
+@Parameter(name="*", group=Group.create_ordered("Augmentation"))
+@dataclass(frozen=True)
+class AugmentConfig:
+    """What is done to images at random in every step."""
+
+    augment: Names = ()
+    """Transforms with options, in any number: shift:pixels=2 rotation:degrees=10. See fcnet list augmentations."""
+    force_augmentation: Switch = False
+    """Allow transforms that can change a label, such as mirroring digits."""
+
+    def __post_init__(self) -> None:
+        for text in self.augment:
+            choose("augmentation", text, TRANSFORMS)
+
+    def spec(self, data: Description) -> AugmentSpec | None:
+        """The transforms for the images of this data set, None where there are none.
+
+        Raises:
+            InputError: no images, or transforms that can change a label.
+        """
+        if not self.augment:
+            return None
+        require(data.image_shape is not None, f"--augment is for images, {data.name} has none")
+        return AugmentSpec(self.augment, data.image_shape, data.input_scale, self.force_augmentation, data.name)
+
+
 @Parameter(name="*", group=Group.create_ordered("Network"))
 @dataclass(frozen=True)
 class NetworkConfig:
@@ -100,28 +138,59 @@ class NetworkConfig:
 
     hidden: Sizes = (256, 128)
     """Units of each hidden layer, first to last: --hidden 512 256; --no-hidden for a linear model."""
-    activation: str = "relu"
-    """Activation of the hidden layers: identity, relu, leaky_relu, elu, selu, sigmoid, tanh, softplus, silu, gelu,
-    gelu_tanh."""
+    activation: Words = ("relu",)
+    """Activation of the hidden layers, one for all or one for each; options behind a colon: leaky_relu:slope=0.2. See
+    fcnet list activations."""
+    output_activation: str | None = None
+    """Activation of the output layer. [default: what the loss asks for: log_softmax for nll, identity for most]"""
+    norm: Words = ("none",)
+    """Norm of the hidden layers, one for all or one for each: none, batch, layer, group:groups=4, instance."""
+    norm_position: Literal["before", "after"] = "before"
+    """Whether the norm comes before or after the activation."""
     initializer: str = "he_normal"
-    """How kernels start: he_normal, he_uniform, glorot_normal, glorot_uniform, lecun_normal, lecun_uniform,
-    lecture_uniform, zeros."""
+    """How kernels start; see fcnet list initialisers."""
     bias: float = 0.0
-    """What hidden biases start from."""
-    dropout: float | None = None
-    """Probability of dropping a hidden unit in training, in [0, 1). [default: 0.2 for classes, 0 for numbers]"""
+    """What hidden biases start from; 0.1 keeps ReLU units alive."""
+    dropout: Numbers = ()
+    """Probability of dropping a hidden unit in training, in [0, 1), one for all layers or one for each. [default: 0.2
+    for classes, 0 for numbers]"""
+    dropout_kind: str = "inverted"
+    """What dropping means: inverted, classic (scales in evaluation), alpha (for selu), connect (drops kernel
+    entries)."""
+    input_noise: float = 0.0
+    """σ of Gaussian noise added to the inputs in training."""
+    hidden_noise: float = 0.0
+    """σ of Gaussian noise added to hidden activations in training."""
     dtype: str = "float32"
     """Type of the products: float32, float64 or bfloat16; data are kept in float32 or as stored."""
 
     def __post_init__(self) -> None:
-        _in_unit_interval("dropout", self.dropout or 0.0)
+        for rate in self.dropout:
+            _in_unit_interval("dropout", rate)
+        require(
+            len(self.dropout) in (0, 1, len(self.hidden)),
+            f"--dropout names {len(self.dropout)} rates for {len(self.hidden)} hidden layers: give one or one for each",
+        )
+        _not_negative("input-noise", self.input_noise)
+        _not_negative("hidden-noise", self.hidden_noise)
         require(math.isfinite(self.bias), f"--bias must be a number, got {self.bias}")
         self.spec(1, 1, 1.0)
 
-    def spec(self, inputs: int, outputs: int, input_scale: float) -> models.MLPSpec:
-        """The network for data of this shape; checks sizes and names."""
-        return models.MLPSpec(
-            inputs, outputs, self.hidden, self.activation, self.initializer, self.bias, input_scale, self.dtype
+    def spec(self, inputs: int, outputs: int, input_scale: float, output_activation: str = "identity") -> MLPSpec:
+        """The network for data of this shape, with this output activation unless another was named; checks names."""
+        return MLPSpec(
+            inputs,
+            outputs,
+            self.hidden,
+            _one_or_each(self.activation),
+            self.initializer,
+            self.bias,
+            input_scale,
+            self.dtype,
+            _one_or_each(self.norm),
+            self.norm_position,
+            self.dropout_kind,
+            self.output_activation or output_activation,
         )
 
 
@@ -131,21 +200,75 @@ class ObjectiveConfig:
     """What is minimised."""
 
     loss: str | None = None
-    """Classes: cross_entropy, binary_cross_entropy. Numbers: mse, half_mse, mae, smooth_l1. [default: cross_entropy or
-    mse]"""
+    """The loss; see fcnet list losses. [default: cross_entropy for classes, mse for numbers]"""
+    reduction: Literal["mean", "sum", "batchmean"] = "mean"
+    """How the losses of a step become one number; batchmean is the sum divided by the rows."""
+    class_weights: Names = ()
+    """How much each class counts in the loss: one number a class, or the word balanced."""
+    ignore_class: str | None = None
+    """A class whose rows do not count in training."""
     label_smoothing: float = 0.0
     """Share of each target spread over all classes, in [0, 1)."""
     l1: float = 0.0
     """λ of the penalty λ Σ|W| on the kernels."""
     l2: float = 0.0
     """λ of the penalty ½ λ Σ W² on the kernels; its gradient goes through the momentum."""
+    elastic_net: Pair = None
+    """λ and ρ of the penalty λ (ρ Σ|W| + ½ (1 − ρ) Σ W²), instead of --l1 and --l2."""
+    max_norm: float = 0.0
+    """The most that the incoming weights of a unit may have as Euclidean norm; 0 for no limit."""
 
     def __post_init__(self) -> None:
         if self.loss is not None:
             losses.get(self.loss)
         _in_unit_interval("label-smoothing", self.label_smoothing)
-        _not_negative("l1", self.l1)
-        _not_negative("l2", self.l2)
+        for flag, value in (("l1", self.l1), ("l2", self.l2), ("max-norm", self.max_norm)):
+            _not_negative(flag, value)
+        if self.elastic_net is not None:
+            require(not (self.l1 or self.l2), "--elastic-net sets both penalties: leave out --l1 and --l2")
+            regularizers.elastic_net(*self.elastic_net)
+        if self.class_weights and self.class_weights != ("balanced",):
+            self._weights()
+
+    def _weights(self) -> tuple[float, ...]:
+        try:
+            return tuple(float(word) for word in self.class_weights)
+        except ValueError:
+            given = " ".join(self.class_weights)
+            raise InputError(f"--class-weights must be one number a class or the word balanced, got {given}") from None
+
+    @property
+    def penalties(self) -> tuple[float, float]:
+        """λ₁ and λ₂."""
+        return (self.l1, self.l2) if self.elastic_net is None else regularizers.elastic_net(*self.elastic_net)
+
+    def weights(self, data: Description) -> tuple[float, ...] | None:
+        """One weight a class, or None; balanced ones are rows / (classes · rows of the class).
+
+        Raises:
+            InputError: another number of them than classes, or numbers to predict.
+        """
+        if not self.class_weights:
+            return None
+        require(bool(data.classes), f"--class-weights are for classes, {data.name} has numbers to predict")
+        if self.class_weights == ("balanced",):
+            return tuple(data.rows["train"] / (len(data.classes) * count) for count in data.class_counts)
+        return self._weights()
+
+    def ignored(self, data: Description) -> int | None:
+        """The index of the class to ignore, or None.
+
+        Raises:
+            InputError: no class of that name, or nothing left without it.
+        """
+        if self.ignore_class is None:
+            return None
+        require(bool(data.classes), f"--ignore-class is for classes, {data.name} has numbers to predict")
+        if self.ignore_class not in data.classes:
+            raise unknown(f"class of {data.name}", self.ignore_class, data.classes)
+        index = data.classes.index(self.ignore_class)
+        require(data.class_counts[index] < data.rows["train"], f"--ignore-class {self.ignore_class} ignores all rows")
+        return index
 
 
 @Parameter(name="*", group=Group.create_ordered("Optimiser"))
@@ -154,15 +277,24 @@ class OptimizerConfig:
     """How it is minimised."""
 
     optimizer: str = "sgd"
-    """Optimiser: sgd, nesterov, adam."""
+    """Optimiser; see fcnet list optimisers."""
     learning_rate: float | None = None
     """Step size η > 0. [default: 0.05 for classes, 0.01 for numbers]"""
-    momentum: float = 0.9
-    """µ in [0, 1), β₁ for adam; 0 leaves it out."""
+    momentum: float | None = None
+    """µ in [0, 1), β₁ for adam and its like; 0 leaves it out. [default: 0.9 where the optimiser has one]"""
     weight_decay: float = 1e-4
-    """λ of decoupled decay of the kernels: W ← W − η λ W beside the step itself."""
+    """λ of the decay of the kernels."""
+    decay: Literal["decoupled", "coupled"] | None = None
+    """Where the decay enters: beside the step, W ← W − η λ W, or in the gradient, as PyTorch's SGD has it. [default:
+    decoupled where the optimiser leaves the choice]"""
+    decay_all: Switch = False
+    """Let biases, norms and learned slopes decay, too."""
+    clip_norm: float = 0.0
+    """The most that the norm of the whole gradient may be; 0 for no limit."""
+    clip_value: float = 0.0
+    """The most that an entry of the gradient may be; 0 for no limit."""
     schedule: str = "cosine"
-    """Learning rate over training: constant, cosine, linear, step, exponential."""
+    """Learning rate over training; see fcnet list schedules."""
     warmup: float = 0.0
     """Fraction of the steps in which the learning rate first rises from 0."""
 
@@ -170,13 +302,30 @@ class OptimizerConfig:
         rate = self.learning_rate
         ok = rate is None or (math.isfinite(rate) and rate > 0)
         require(ok, f"--learning-rate must be a number > 0, got {rate}")
-        _in_unit_interval("momentum", self.momentum)
-        _not_negative("weight-decay", self.weight_decay)
+        _in_unit_interval("momentum", self.momentum or 0.0)
+        for flag, value in (
+            ("weight-decay", self.weight_decay),
+            ("clip-norm", self.clip_norm),
+            ("clip-value", self.clip_value),
+        ):
+            _not_negative(flag, value)
         self.spec()
+        self.momentum_or_default()
+
+    def momentum_or_default(self) -> float | None:
+        """µ or β₁, None where there is none.
+
+        Raises:
+            InputError: a momentum for an optimiser that has none.
+        """
+        has_one = bool(optimizers.get(self.optimizer).momentum)
+        require(has_one or not self.momentum, f"--momentum {self.momentum}: {self.optimizer} has none, leave it out")
+        given = DEFAULT_MOMENTUM if self.momentum is None else self.momentum
+        return given if has_one and given else None
 
     def spec(self) -> optimizers.OptimizerSpec:
         """The chain; checks the names."""
-        return optimizers.OptimizerSpec(self.optimizer, self.schedule, self.warmup)
+        return optimizers.OptimizerSpec(self.optimizer, self.schedule, self.warmup, self.decay, self.decay_all)
 
 
 @Parameter(name="*", group=Group.create_ordered("Training"))
@@ -184,8 +333,8 @@ class OptimizerConfig:
 class LoopConfig:
     """How long, in what portions, from which seed."""
 
-    batch_size: int = 32
-    """Rows a step."""
+    batch_size: int | None = None
+    """Rows a step. [default: 32; all rows with --optimizer gd]"""
     epochs: int = 60
     """The most passes over the training rows."""
     patience: int = 20
@@ -197,7 +346,7 @@ class LoopConfig:
 
     def __post_init__(self) -> None:
         for flag, size in (("batch-size", self.batch_size), ("epochs", self.epochs)):
-            require(size > 0, f"--{flag} must be at least 1, got {size}")
+            require(size is None or size > 0, f"--{flag} must be at least 1, got {size}")
         require(self.patience >= 0, f"--patience must be 0 (off) or more, got {self.patience}")
         require(0 <= self.seed < 2**32, f"--seed must be in [0, 2³²), got {self.seed}")
 
@@ -215,41 +364,74 @@ class TrainConfig:
     objective: ObjectiveConfig = ObjectiveConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     loop: LoopConfig = LoopConfig()
+    augmentation: AugmentConfig = AugmentConfig()
+
+    def data_spec(self) -> DataSpec:
+        """Which data; targets that a loss counts with stay as they are."""
+        counts = self.objective.loss is not None and losses.get(self.objective.loss).targets == "counts"
+        return replace(self.data.spec(), standardise_target=not counts)
 
     def run_spec(self, data: Description) -> RunSpec:
         """The static part, for this data."""
-        loop = self.loop
+        loop, loss = self.loop, self.objective.loss or DEFAULT_LOSS[data.task]
         smoothing = self.objective.label_smoothing
         require(
             not smoothing or data.task == CLASSIFICATION,
             f"--label-smoothing {smoothing} is for classes, {data.name} has numbers to predict",
         )
+        require(
+            not smoothing or losses.get(loss).targets != "one_hot",
+            f"--label-smoothing {smoothing} needs a loss of soft targets such as cross_entropy, not {loss}",
+        )
+        full = optimizers.get(self.optimizer.optimizer).full_batch
+        batch_size = loop.batch_size or (data.rows["train"] if full else DEFAULT_BATCH_SIZE)
+        require(
+            not full or batch_size == data.rows["train"],
+            f"--optimizer {self.optimizer.optimizer} takes all {data.rows['train']} rows: leave out --batch-size",
+        )
+        outputs = data.outputs * losses.get(loss).outputs_per_target
         return RunSpec(
-            model=self.network.spec(data.inputs, data.outputs, data.input_scale),
-            loss=self.objective.loss or DEFAULT_LOSS[data.task],
+            model=self.network.spec(data.inputs, outputs, data.input_scale, output_activation_for(loss)),
+            loss=loss,
             optimizer=self.optimizer.spec(),
-            batch_size=loop.batch_size,
+            batch_size=batch_size,
             epochs=loop.epochs,
             patience=loop.patience if "validation" in data.rows else 0,
             gradients=loop.gradients,
+            reduction=self.objective.reduction,
+            class_weights=self.objective.weights(data),
+            ignored=self.objective.ignored(data),
+            augmentation=self.augmentation.spec(data),
         )
 
     def hparams(self, data: Description) -> HParams:
         """The traced part, for this data; what is 0 is left out of the program."""
-        dropout, rate = self.network.dropout, self.optimizer.learning_rate
+        rate = self.optimizer.learning_rate
+        l1, l2 = self.objective.penalties
 
         def present(value: float) -> float | None:
             return value if value > 0 else None
 
         return HParams(
             learning_rate=DEFAULT_LEARNING_RATE[data.task] if rate is None else rate,
-            momentum=present(self.optimizer.momentum),
+            momentum=self.optimizer.momentum_or_default(),
             weight_decay=present(self.optimizer.weight_decay),
-            l1=present(self.objective.l1),
-            l2=present(self.objective.l2),
-            dropout=present(DEFAULT_DROPOUT[data.task] if dropout is None else dropout),
+            l1=present(l1),
+            l2=present(l2),
+            dropout=self._dropout(data),
             label_smoothing=present(self.objective.label_smoothing),
+            input_noise=present(self.network.input_noise),
+            hidden_noise=present(self.network.hidden_noise),
+            max_norm=present(self.objective.max_norm),
+            clip_norm=present(self.optimizer.clip_norm),
+            clip_value=present(self.optimizer.clip_value),
         )
+
+    def _dropout(self, data: Description) -> float | tuple[float, ...] | None:
+        given = self.network.dropout or (DEFAULT_DROPOUT[data.task],)
+        if not any(given):
+            return None
+        return given[0] if len(given) == 1 else given
 
     def to_json(self) -> dict[str, Any]:
         """Nested plain values."""

@@ -6,10 +6,13 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
+from rich.text import Text
 
 from fcnet.analysis import Interval, PartReport
+from fcnet.catalogue import Entry
 from fcnet.fitting import Progress as FitProgress
 from fcnet.gradcheck import Comparison
 from fcnet.metrics import SCORE_TITLES
@@ -51,6 +54,36 @@ class Reporter:
         line.add_column(overflow="fold")
         line.add_row(name, text)
         self.console.print(line)
+
+    def entries(self, kind: str, entries: list[Entry], flag: str, *, formulas: bool) -> None:
+        """The names of one kind, with their formulas and PyTorch's names or in a few lines."""
+        self.console.print(f"[bold]{kind}[/bold]" + (f" ({flag})" if flag else ""))
+        if not formulas:
+            names = Text(", ".join(entry.name for entry in entries))
+            self.console.print(Padding(names, (0, 0, 1, 2)))
+            return
+        table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+        table.add_column("name", no_wrap=True)
+        table.add_column("formula", overflow="fold")
+        has_torch = any(entry.torch for entry in entries)
+        if has_torch:
+            table.add_column("PyTorch", overflow="fold")
+        for entry in entries:
+            row = [entry.name, entry.formula, entry.torch.removeprefix("torch.")]
+            table.add_row(*(escape(cell) for cell in row[: 2 + has_torch]))
+        self.console.print(Padding(table, (0, 0, 1, 2)))
+
+    def entry(self, entry: Entry, kind: str, facts: dict[str, str], flag: str) -> None:
+        """All there is to say of one component."""
+        self.console.print(f"[bold]{entry.name}[/bold] ({kind})")
+        lines = Table.grid(padding=(0, 2))
+        lines.add_column(style="bold", no_wrap=True)
+        lines.add_column(overflow="fold")
+        for name, text in facts.items():
+            lines.add_row(name, escape(text))
+        if flag:
+            lines.add_row("use", escape(f"fcnet train {flag} {entry.written}"))
+        self.console.print(Padding(lines, (0, 0, 1, 2)))
 
     def result(self, text: str = "") -> None:
         """One line that is printed even when quiet."""

@@ -11,7 +11,8 @@ CLASSIFICATION, REGRESSION = "classification", "regression"
 # {"layer_1": {"kernel": (fan_in, fan_out), "bias": (fan_out,)}, "layer_2": …}
 Params = Mapping[str, Mapping[str, jax.Array]]
 
-# What a model carries along without training it, such as running averages. Dense networks have none: {}.
+# What a model carries along without training it, such as the running averages of batch norm:
+# {"layer_1": {"mean": (units,), "variance": (units,)}, …}; {} where it has nothing of the kind.
 ModelState = Mapping[str, Any]
 
 
@@ -33,6 +34,13 @@ class HParams(NamedTuple):
 
     A field that is None is not part of the program at all (no mask is drawn, no penalty added); a field with a
     number, zero included, is. The tree's structure therefore says what is compiled, its leaves what is tried.
+
+    ``learning_rate``: η. ``momentum``: µ, or β₁. ``weight_decay``: λ of the optimiser's decay.
+    ``l1``, ``l2``: λ of the penalties λ₁ Σ|W| and ½ λ₂ Σ W² in the objective; both together are the elastic net.
+    ``dropout``: p of all hidden layers, or a tuple with one for each. ``label_smoothing``: ε.
+    ``input_noise``, ``hidden_noise``: σ of Gaussian noise added in training to inputs and to hidden activations.
+    ``max_norm``: the most that the incoming weights of a unit may have as Euclidean norm.
+    ``clip_norm``, ``clip_value``: the most that the gradient's norm, or each of its entries, may have.
     """
 
     learning_rate: jax.Array | float
@@ -40,8 +48,13 @@ class HParams(NamedTuple):
     weight_decay: jax.Array | float | None = None
     l1: jax.Array | float | None = None
     l2: jax.Array | float | None = None
-    dropout: jax.Array | float | None = None
+    dropout: jax.Array | float | tuple[jax.Array | float, ...] | None = None
     label_smoothing: jax.Array | float | None = None
+    input_noise: jax.Array | float | None = None
+    hidden_noise: jax.Array | float | None = None
+    max_norm: jax.Array | float | None = None
+    clip_norm: jax.Array | float | None = None
+    clip_value: jax.Array | float | None = None
 
 
 class Gradients(NamedTuple):

@@ -12,10 +12,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fcnet.contracts import CLASSIFICATION, HParams, Params
+from fcnet import losses
+from fcnet.contracts import CLASSIFICATION, HParams, ModelState, Params
 from fcnet.data import Dataset, Rows
 from fcnet.errors import InputError, require
-from fcnet.losses import get as get_loss
 from fcnet.train import History, RunSpec, RunState, TrainData, initial_state, is_finished, run_epochs
 
 # Rows of history that one call can return, and therefore the most epochs it can run.
@@ -59,6 +59,11 @@ class Outcome:
         return self.state.best.params
 
     @property
+    def model_state(self) -> ModelState:
+        """What the network carries beside ``params``, such as running averages; {} where it has none."""
+        return self.state.best.model_state
+
+    @property
     def best_epoch(self) -> int:
         """The epoch that ``params`` come from."""
         return int(self.state.best.epoch)
@@ -77,7 +82,8 @@ def check_fits(spec: RunSpec, dataset: Dataset) -> None:
     """Refuse a spec that does not fit its data.
 
     Raises:
-        InputError: a batch larger than the training part, patience without validation, a loss for another task.
+        InputError: a batch larger than the training part or too small for batch norm, patience without validation, a
+            loss for another task, targets that the loss cannot take, or no row that is not ignored.
     """
     data, rows = dataset.description, len(dataset.train.y)
     require(
@@ -87,14 +93,29 @@ def check_fits(spec: RunSpec, dataset: Dataset) -> None:
         not spec.patience or dataset.validation is not None,
         f"patience {spec.patience} needs a validation part: give one, or set patience to 0",
     )
-    task = get_loss(spec.loss).task
+    loss = losses.get(spec.loss)
+    task = loss.task
     what = "classes" if data.task == CLASSIFICATION else "numbers"
     require(task == data.task, f"loss {spec.loss} is for {task}, but {data.name} has {what} to predict")
-    model = spec.model
+    model, wanted = spec.model, data.outputs * loss.outputs_per_target
     require(
-        (model.inputs, model.outputs) == (data.inputs, data.outputs),
-        f"the network has {model.inputs} inputs and {model.outputs} outputs, {data.name} has {data.inputs} and "
-        f"{data.outputs}",
+        (model.inputs, model.outputs) == (data.inputs, wanted),
+        f"the network has {model.inputs} inputs and {model.outputs} outputs, {data.name} needs {data.inputs} and "
+        f"{wanted}",
+    )
+    for name, part in dataset.parts.items():
+        if part.y.ndim == 2:
+            losses.check_targets(loss, part.y, f"{data.name}, {name} part")
+    require(
+        spec.ignored is None or bool((dataset.train.y != spec.ignored).any()),
+        f"all {rows} training rows of {data.name} are of the ignored class {spec.ignored}",
+    )
+    over_batch = any(layer.norm is not None and layer.norm.over_batch for layer in model.layers)
+    smallest = rows % spec.batch_size or spec.batch_size
+    require(
+        not over_batch or smallest > 1,
+        f"norm batch needs 2 rows a step, but {rows} rows in batches of {spec.batch_size} leave a last one of "
+        f"{smallest}: choose another batch size",
     )
     require(
         model.dtype != "float64" or jax.dtypes.canonicalize_dtype("float64") == jnp.float64,

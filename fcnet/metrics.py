@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 
 from fcnet import losses
-from fcnet.contracts import CLASSIFICATION, HParams, Params
+from fcnet.contracts import CLASSIFICATION, HParams, ModelState, Params
 from fcnet.models import apply
-from fcnet.objective import ObjectiveSpec, reduce, targets
+from fcnet.objective import ObjectiveSpec, targets
 
 
 class Evaluation(NamedTuple):
@@ -43,29 +43,35 @@ def r2(outputs: jax.Array, y: jax.Array) -> jax.Array:
 
 
 def score(loss: str, outputs: jax.Array, y: jax.Array) -> jax.Array:
-    """Accuracy or R², whichever belongs to the loss's task."""
-    return accuracy(outputs, y) if losses.get(loss).task == CLASSIFICATION else r2(outputs, y)
+    """Accuracy or R² of what the outputs predict, whichever belongs to the loss's task."""
+    if losses.get(loss).task == CLASSIFICATION:
+        return accuracy(outputs, y)
+    return r2(losses.get(loss).predict(outputs), y)
 
 
 # Rows evaluated at a time: bounds the memory that hidden layers take over a whole part.
 EVALUATION_ROWS = 4096
 
 
-def outputs_of(spec: ObjectiveSpec, params: Params, x: jax.Array) -> jax.Array:
+def outputs_of(spec: ObjectiveSpec, params: Params, state: ModelState, x: jax.Array) -> jax.Array:
     """Evaluation outputs (rows, outputs) for all rows of x, in blocks of ``EVALUATION_ROWS``."""
     if x.shape[0] <= EVALUATION_ROWS:
-        return apply(spec.model, params, x)
-    answer_one = lambda row: apply(spec.model, params, row[None])[0]  # noqa: E731 - lax.map batches it
+        return apply(spec.model, params, x, state)
+    answer_one = lambda row: apply(spec.model, params, row[None], state)[0]  # noqa: E731 - lax.map batches it
     return jax.lax.map(answer_one, x, batch_size=EVALUATION_ROWS)
 
 
 def per_example_loss(spec: ObjectiveSpec, outputs: jax.Array, y: jax.Array) -> jax.Array:
-    """ℓᵢ of each row, (rows,), without smoothing or penalties: comparable between any two runs."""
+    """ℓᵢ of each row, (rows,), the mean of its terms, without smoothing, class weights or penalties.
+
+    It is comparable between any two runs.
+    """
     plain = HParams(learning_rate=0.0)
-    return losses.get(spec.loss).function(outputs, targets(spec, plain, y))
+    unreduced = losses.get(spec.loss).function(outputs, targets(spec, plain, y))
+    return unreduced if unreduced.ndim == 1 else jnp.mean(unreduced, axis=-1)
 
 
-def evaluate(spec: ObjectiveSpec, params: Params, x: jax.Array, y: jax.Array) -> Evaluation:
+def evaluate(spec: ObjectiveSpec, params: Params, state: ModelState, x: jax.Array, y: jax.Array) -> Evaluation:
     """Mean loss and score over all rows, nothing random."""
-    outputs = outputs_of(spec, params, x)
-    return Evaluation(reduce(per_example_loss(spec, outputs, y), None), score(spec.loss, outputs, y))
+    outputs = outputs_of(spec, params, state, x)
+    return Evaluation(jnp.mean(per_example_loss(spec, outputs, y)), score(spec.loss, outputs, y))

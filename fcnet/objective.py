@@ -1,64 +1,183 @@
-"""The objective: mean loss plus penalties. The only place that reduces, and the home of the autodiff ``GradFn``."""
+"""The objective: loss plus penalties. The only place that reduces, and the home of the autodiff ``GradFn``.
+
+Sample weights, class weights and ignored rows meet the reduction here and nowhere else.
+"""
 
 from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
 
-from fcnet import losses, models, regularizers
+from fcnet import losses, models, noise, regularizers
 from fcnet.contracts import CLASSIFICATION, Batch, GradFn, Gradients, HParams, ModelState, Params
-from fcnet.errors import require
+from fcnet.errors import require, unknown
+from fcnet.spec import MLPSpec
+
+# Output activations that give what a loss asks of outputs; the first is what a person would choose.
+_GIVING = {
+    "probabilities": ("sigmoid", "softmax", "hardsigmoid"),
+    "log_probabilities": ("log_softmax",),
+    "rates": ("softplus",),
+}
+Reduction = Literal["none", "mean", "sum", "batchmean"]
 
 
 @dataclass(frozen=True)
 class ObjectiveSpec:
     """What is minimised: a network and the loss on its outputs.
 
+    ``reduction``: "mean" over all terms, their "sum", or "batchmean": the sum divided by the rows.
+    ``class_weights``: how much each class counts, one number a class, or None.
+    ``ignored``: the class index whose rows do not count, or None.
+
     Raises:
-        InputError: a loss that is not in the catalogue.
+        InputError: a loss that is not in the catalogue, a reduction that does not give one number, class weights
+            or an ignored class with a loss that has no use for them, or an output activation that does not give what
+            the loss asks for.
     """
 
-    model: models.MLPSpec
+    model: MLPSpec
     loss: str
+    reduction: Reduction = "mean"
+    class_weights: tuple[float, ...] | None = None
+    ignored: int | None = None
 
     def __post_init__(self) -> None:
-        losses.get(self.loss)
+        loss = losses.get(self.loss)
+        if self.reduction not in get_args(Reduction):
+            raise unknown("reduction", self.reduction, get_args(Reduction))
+        require(self.reduction != "none", "an objective needs one number: reduction must be mean, sum or batchmean")
+        if self.class_weights is not None:
+            weighted = ", ".join(sorted(name for name, other in losses.LOSSES.items() if other.takes_class_weights))
+            require(loss.takes_class_weights, f"class weights go with {weighted}, not with {loss.name}")
+            losses.check_class_weights(self.class_weights, self.model.outputs)
+        require(
+            self.ignored is None or loss.task == CLASSIFICATION,
+            f"an ignored class goes with losses for classes, not with {loss.name}",
+        )
+        giving = _GIVING.get(str(loss.outputs), ())
+        output = self.model.layers[-1].activation.name
+        what = str(loss.outputs).replace("_", "-")
+        require(
+            not giving or output in giving,
+            f"{loss.name} needs {what} as outputs: output activation {' or '.join(giving)}, got {output}",
+        )
+        require(
+            self.model.outputs % loss.outputs_per_target == 0,
+            f"{loss.name} needs {loss.outputs_per_target} outputs a target, the network has {self.model.outputs}",
+        )
+
+
+def output_activation_for(loss: str) -> str:
+    """The output activation that a loss asks for: for probabilities, their logarithms, rates, else identity."""
+    return _GIVING.get(str(losses.get(loss).outputs), ("identity",))[0]
 
 
 def targets(spec: ObjectiveSpec, hparams: HParams, y: jax.Array) -> jax.Array:
-    """Stored targets as the loss wants them: (batch, outputs), in the dtype of the outputs.
+    """Stored targets as the loss wants them: (batch, targets), in the dtype of the outputs.
 
     Raises:
         InputError: y's shape or dtype does not fit the loss; nothing is broadcast.
     """
-    dtype, outputs = spec.model.param_dtype, spec.model.outputs
-    if losses.get(spec.loss).task == CLASSIFICATION:
-        fits = y.ndim == 1 and jnp.issubdtype(y.dtype, jnp.integer)
-        require(fits, f"{spec.loss} needs class indices of shape (batch,), got {y.dtype} of shape {y.shape}")
-        return losses.probability_targets(y, outputs, dtype, hparams.label_smoothing)
-    fits = y.ndim == 2 and y.shape[1] == outputs and jnp.issubdtype(y.dtype, jnp.floating)
-    require(fits, f"{spec.loss} needs numbers of shape (batch, {outputs}), got {y.dtype} of shape {y.shape}")
+    loss, dtype = losses.get(spec.loss), spec.model.param_dtype
+    wanted = spec.model.outputs // loss.outputs_per_target
+    if loss.task == CLASSIFICATION and y.ndim == 1 and jnp.issubdtype(y.dtype, jnp.integer):
+        return losses.probability_targets(y, wanted, dtype, hparams.label_smoothing)
+    fits = y.ndim == 2 and y.shape[1] == wanted and jnp.issubdtype(y.dtype, jnp.floating)
+    if loss.task == CLASSIFICATION:
+        require(
+            fits,
+            f"{spec.loss} needs class indices of shape (batch,) or memberships of shape (batch, {wanted}), got "
+            f"{y.dtype} of shape {y.shape}",
+        )
+        return losses.smoothed(y.astype(dtype), hparams.label_smoothing)
+    require(fits, f"{spec.loss} needs numbers of shape (batch, {wanted}), got {y.dtype} of shape {y.shape}")
     return y.astype(dtype)
 
 
-def reduce(per_example: jax.Array, weight: jax.Array | None) -> jax.Array:
-    """L = Σᵢ wᵢ ℓᵢ / Σᵢ wᵢ, the plain mean where there are no weights; both (batch,) ↦ a scalar."""
-    if weight is None:
-        return jnp.mean(per_example)
-    return jnp.sum(weight * per_example) / jnp.sum(weight)
+def class_weights(spec: ObjectiveSpec, dtype: jnp.dtype) -> dict[str, Any]:
+    """What a loss takes beside outputs and targets: {"class_weights": (classes,)}, or nothing."""
+    return {} if spec.class_weights is None else {"class_weights": jnp.asarray(spec.class_weights, dtype)}
+
+
+class Weights(NamedTuple):
+    """How much the rows of a batch count, each (batch,), or None where all count 1.
+
+    ``rows``: factors on the losses. ``mean``: what each row adds to the denominator of a mean.
+    """
+
+    rows: jax.Array | None = None
+    mean: jax.Array | None = None
+
+
+def row_weights(spec: ObjectiveSpec, batch: Batch) -> Weights:
+    """Sample weights, 0 for ignored rows; the mean of a weighted cross-entropy also divides by the classes' weights.
+
+    That is PyTorch's weighted mean, Σᵢ w(yᵢ) ℓᵢ / Σᵢ w(yᵢ), which it takes for class indices only.
+    """
+    dtype, by_index = spec.model.param_dtype, batch.y.ndim == 1
+    rows = None if batch.weight is None else batch.weight.astype(dtype)
+    if spec.ignored is not None and by_index:
+        counted = (batch.y != spec.ignored).astype(dtype)
+        rows = counted if rows is None else rows * counted
+    if spec.class_weights is None or not by_index or not losses.get(spec.loss).divides_by_class_weights:
+        return Weights(rows, rows)
+    of_class = jnp.asarray(spec.class_weights, dtype)[jnp.clip(batch.y, 0, len(spec.class_weights) - 1)]
+    return Weights(rows, of_class if rows is None else rows * of_class)
+
+
+def reduce(reduction: Reduction, unreduced: jax.Array, weights: Weights = Weights()) -> jax.Array:
+    """Losses to one number, or with "none" to weighted losses; unreduced: (batch,) or (batch, terms).
+
+        sum = Σᵢⱼ wᵢ ℓᵢⱼ,   mean = sum / Σᵢⱼ vᵢ,   batchmean = sum / Σᵢ wᵢ,
+
+    w being ``weights.rows`` and v ``weights.mean``. A mean over rows that all weigh 0 is 0.
+    """
+    if reduction == "none":
+        return unreduced if weights.rows is None else unreduced * _column(weights.rows, unreduced)
+    if reduction == "mean" and weights.rows is None and weights.mean is None:
+        return jnp.mean(unreduced)
+    return jnp.sum(unreduced * reduction_gradient(reduction, unreduced, weights))
+
+
+def reduction_gradient(reduction: Reduction, unreduced: jax.Array, weights: Weights = Weights()) -> jax.Array:
+    """∂L/∂ℓ of ``reduce``, in ℓ's shape: wᵢ over what the reduction divides by."""
+    ones = jnp.ones(unreduced.shape[0], unreduced.dtype)
+    rows, mean = (ones if given is None else given for given in weights)
+    if reduction in ("none", "sum"):
+        return jnp.broadcast_to(_column(rows, unreduced), unreduced.shape)
+    total = jnp.sum(rows) if reduction == "batchmean" else jnp.sum(mean) * unreduced[0].size
+    return jnp.broadcast_to(
+        _column(rows / jnp.where(total > 0, total, jnp.ones_like(total)), unreduced), unreduced.shape
+    )
+
+
+def _column(rows: jax.Array, unreduced: jax.Array) -> jax.Array:
+    return rows.reshape(rows.shape + (1,) * (unreduced.ndim - 1))
+
+
+def value(spec: ObjectiveSpec, hparams: HParams, outputs: jax.Array, batch: Batch) -> jax.Array:
+    """The reduced loss of ``outputs`` (batch, outputs), without penalties."""
+    wanted = targets(spec, hparams, batch.y)
+    unreduced = losses.get(spec.loss).function(outputs, wanted, **class_weights(spec, outputs.dtype))
+    return reduce(spec.reduction, unreduced, row_weights(spec, batch))
 
 
 def autodiff(spec: ObjectiveSpec, hparams: HParams) -> GradFn:
     """The ``GradFn`` that lets JAX differentiate the objective."""
 
-    def objective(params: Params, batch: Batch, key: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-        outputs = models.apply(spec.model, params, batch.x, dropout=hparams.dropout, key=key)
-        per_example = losses.get(spec.loss).function(outputs, targets(spec, hparams, batch.y))
-        data_loss = reduce(per_example, batch.weight)
-        return data_loss + regularizers.penalty(hparams, params), (data_loss, outputs)
+    def objective(
+        params: Params, batch: Batch, state: ModelState, drawn: noise.Noise
+    ) -> tuple[jax.Array, tuple[jax.Array, jax.Array, ModelState]]:
+        outputs, after = models.train_apply(spec.model, params, batch.x, state, drawn)
+        data_loss = value(spec, hparams, outputs, batch)
+        return data_loss + regularizers.penalty(hparams, params), (data_loss, outputs, after)
 
     def gradients(params: Params, batch: Batch, *, state: ModelState, key: jax.Array) -> Gradients:
-        (loss, (data_loss, outputs)), grads = jax.value_and_grad(objective, has_aux=True)(params, batch, key)
-        return Gradients(loss, grads, data_loss, outputs, state)
+        drawn = noise.draw(spec.model, hparams, batch.x.shape[0], key)
+        differentiated = jax.value_and_grad(objective, has_aux=True)
+        (loss, (data_loss, outputs, after)), grads = differentiated(params, batch, state, drawn)
+        return Gradients(loss, grads, data_loss, outputs, after)
 
     return gradients

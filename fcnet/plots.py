@@ -1,13 +1,14 @@
 """Results as figures. The only file that imports matplotlib, and without pyplot: no window, no global state."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec
 
 import numpy as np
 
+from fcnet.analysis.profiles import Profile
 from fcnet.files import write_with
 from fcnet.metrics import SCORE_TITLES
 
@@ -48,12 +49,12 @@ def styled(draw: Callable[P, None]) -> Callable[P, None]:
     return drawn
 
 
-def figure(width: float, height: float, panels: int = 1) -> tuple[Any, list[Any]]:
-    """An empty figure of ``width`` × ``height`` inches with ``panels`` axes side by side."""
+def figure(width: float, height: float, panels: int = 1, rows: int = 1) -> tuple[Any, list[Any]]:
+    """An empty figure of ``width`` × ``height`` inches with ``panels`` axes side by side, in ``rows`` rows."""
     from matplotlib.figure import Figure
 
     blank = Figure(figsize=(width, height), layout="constrained")
-    return blank, list(np.atleast_1d(blank.subplots(1, panels)))
+    return blank, list(np.ravel(blank.subplots(rows, panels)))
 
 
 def save(drawn: Any, path: Path) -> None:
@@ -223,5 +224,48 @@ def line_fit(
     panel.set_xlabel(names[0])
     panel.set_ylabel(names[1])
     panel.set_title(title)
+    panel.legend()
+    save(drawn, path)
+
+
+def _draw_profile(panel: Any, profile: Profile) -> None:
+    panel.axhline(0, color=GREY, linewidth=0.8)
+    panel.axvline(0, color=GREY, linewidth=0.8)
+    panel.plot(profile.z, profile.value, color=BLUE, label="f(z)")
+    panel.plot(profile.z, profile.derivative, color=ORANGE, linestyle="--", label="f′(z)")
+    if len(profile.marks):
+        panel.scatter(*profile.marks.T, s=22, color=ORANGE, zorder=3, label="f′ taken at a kink")
+    shown = np.concatenate([profile.value, profile.derivative])
+    low, high = float(np.nanmin(shown)), float(np.nanmax(shown))
+    panel.set_ylim(max(low, -3.0) - 0.25, min(high, 3.0) + 0.25)
+
+
+@styled
+def activation_gallery(profiles: Sequence[Profile], *, title: str, path: Path) -> None:
+    """Every activation with its derivative, one small panel each."""
+    columns = min(6, len(profiles))
+    rows = -(-len(profiles) // columns)
+    blank, panels = figure(2.9 * columns, 2.35 * rows + 0.8, columns, rows)
+    for panel, profile in zip(panels, profiles, strict=False):
+        _draw_profile(panel, profile)
+        panel.set_title(profile.name, fontsize=12)
+        if profile.caption:
+            panel.set_xlabel(profile.caption, fontsize=9)
+    for panel in panels[len(profiles) :]:
+        panel.set_visible(False)
+    lines = {label: line for panel in panels for line, label in zip(*panel.get_legend_handles_labels(), strict=True)}
+    blank.legend(lines.values(), lines.keys(), loc="outside upper right", ncols=3, fontsize=12)
+    blank.suptitle(title, fontsize=16, fontweight="bold", x=0.01, ha="left")
+    save(blank, path)
+
+
+@styled
+def activation(profile: Profile, *, formula: str, path: Path) -> None:
+    """One activation with its derivative."""
+    drawn, (panel,) = figure(7, 4.6)
+    _draw_profile(panel, profile)
+    panel.set_title(f"{profile.name}\n{formula}", fontsize=12)
+    panel.set_xlabel(f"z ({profile.caption})" if profile.caption else "z")
+    panel.set_ylabel("f(z), f′(z)")
     panel.legend()
     save(drawn, path)

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from fcnet import models
-from fcnet.contracts import CLASSIFICATION, Params
+from fcnet.contracts import CLASSIFICATION, ModelState, Params
 from fcnet.data import Description, checks, encoding, idx, tables
 from fcnet.errors import InputError, require
+from fcnet.losses import get as get_loss
 from fcnet.objective import ObjectiveSpec
 from fcnet.runs import RunFolder, load_state
 from fcnet.train import RunSpec
@@ -21,12 +21,14 @@ from fcnet.train import RunSpec
 class Predictor:
     """A network and what its answers mean.
 
-    ``params``: the best parameters of the run. ``data``: what it was trained on.
+    ``params``: the best parameters of the run; ``state``: what the network carries beside them.
+    ``data``: what it was trained on.
     ``encoder``: from a table's columns to x, None where x is used as stored.
     """
 
     spec: RunSpec
     params: Params
+    state: ModelState
     data: Description
     encoder: Any
 
@@ -38,26 +40,26 @@ class Predictor:
     def predict(self, params: Params, x: jax.Array | np.ndarray) -> jax.Array:
         """A pure function: probabilities (rows, classes), or predictions (rows, k) in the target's own units.
 
-        Softmax for cross-entropy, a sigmoid per class for binary cross-entropy. Numbers have the network's dtype:
+        Softmax for cross-entropy, a sigmoid per class for binary cross-entropy, and so on: see ``Loss.predict``.
+        Numbers have the network's dtype:
         float32 keeps 7 digits of a target far from 0, ``answers`` all that the network has to say.
 
         Args:
             params: such as ``self.params``.
             x: (rows, inputs), as stored for images and generated points, else as ``encode`` gives it.
         """
-        outputs = models.apply(self.spec.model, params, jnp.asarray(x))
+        answers = get_loss(self.spec.loss).predict(models.apply(self.spec.model, params, x, self.state))
         if self.data.task != CLASSIFICATION:
-            return outputs * self.data.target_scale + self.data.target_shift
-        if self.spec.loss == "binary_cross_entropy":
-            return jax.nn.sigmoid(outputs)
-        return jax.nn.softmax(outputs, axis=-1)
+            return answers * self.data.target_scale + self.data.target_shift
+        return answers
 
     def answers(self, x: np.ndarray) -> np.ndarray:
         """Like ``predict`` with the best parameters, in float64 on the host."""
         if self.data.task == CLASSIFICATION:
             return np.asarray(self.predict(self.params, x), np.float64)
-        outputs = np.asarray(models.apply(self.spec.model, self.params, jnp.asarray(x)), np.float64)
-        return outputs * self.data.target_scale + self.data.target_shift
+        outputs = models.apply(self.spec.model, self.params, x, self.state)
+        answers = np.asarray(get_loss(self.spec.loss).predict(outputs), np.float64)
+        return answers * self.data.target_scale + self.data.target_shift
 
     def encode(self, columns: np.ndarray, what: str = "x") -> np.ndarray:
         """Raw columns (rows, features), in the order of ``data.features``, as the x that ``predict`` takes.
@@ -153,5 +155,7 @@ def load(run: str | Path) -> Predictor:
     spec = folder.config().run_spec(data)
     if spec.model.dtype == "float64":
         jax.config.update("jax_enable_x64", True)
-    params = load_state(folder).best.params
-    return Predictor(spec, params, data, encoding.restore(folder.encoder) if folder.encoder.exists() else None)
+    best = load_state(folder).best
+    return Predictor(
+        spec, best.params, best.model_state, data, encoding.restore(folder.encoder) if folder.encoder.exists() else None
+    )

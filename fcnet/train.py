@@ -13,13 +13,13 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from fcnet import backprop, metrics, models, objective
+from fcnet import backprop, metrics, models, objective, regularizers
 from fcnet.arrays import AnyArray
+from fcnet.augmentation import AugmentSpec, augment
 from fcnet.contracts import Batch, GradFn, HParams, ModelState, Params
 from fcnet.errors import require
-from fcnet.losses import get as get_loss
-from fcnet.models import MLPSpec
-from fcnet.optimizers import OptimizerSpec, build
+from fcnet.optimizers import OptimizerSpec, Plateau, build, initial_plateau, update_plateau
+from fcnet.spec import MLPSpec
 
 GRADIENTS: dict[str, Callable[[objective.ObjectiveSpec, HParams], GradFn]] = {
     "autodiff": objective.autodiff,
@@ -33,7 +33,8 @@ class RunSpec:
 
     ``batch_size``: rows a step; the last batch of an epoch is the smaller rest. ``epochs``: the most there may be.
     ``patience``: epochs without a better validation score before the run stops; 0 never stops early.
-    ``gradients``: who computes them.
+    ``gradients``: who computes them. ``reduction``, ``class_weights``, ``ignored``: see ``ObjectiveSpec``.
+    ``augmentation``: what is done to the images of each step, or None.
 
     Raises:
         InputError: a size below 1 or a negative patience.
@@ -46,17 +47,21 @@ class RunSpec:
     epochs: int = 100
     patience: int = 0
     gradients: Literal["autodiff", "manual"] = "autodiff"
+    reduction: objective.Reduction = "mean"
+    class_weights: tuple[float, ...] | None = None
+    ignored: int | None = None
+    augmentation: AugmentSpec | None = None
 
     def __post_init__(self) -> None:
-        get_loss(self.loss)
+        self.objective  # noqa: B018 - checks itself
         require(self.batch_size > 0, f"batch_size must be at least 1, got {self.batch_size}")
         require(self.epochs > 0, f"epochs must be at least 1, got {self.epochs}")
         require(self.patience >= 0, f"patience must be 0 (off) or more, got {self.patience}")
 
     @property
     def objective(self) -> objective.ObjectiveSpec:
-        """Network and loss."""
-        return objective.ObjectiveSpec(self.model, self.loss)
+        """Network and loss, and how the loss is reduced."""
+        return objective.ObjectiveSpec(self.model, self.loss, self.reduction, self.class_weights, self.ignored)
 
 
 class TrainData(NamedTuple):
@@ -71,6 +76,7 @@ class Best(NamedTuple):
     """The parameters with the best score so far (ties go to the lower loss), and when that was."""
 
     params: Params
+    model_state: ModelState
     score: jax.Array
     loss: jax.Array
     epoch: jax.Array
@@ -80,6 +86,7 @@ class RunState(NamedTuple):
     """All that a run is between two epochs: saving this and nothing else is enough to go on, bit for bit.
 
     ``key``: of the whole run; epoch e draws from fold_in(key, e). ``epoch``: epochs done.
+    ``plateau``: what the schedule of that name remembers.
     ``failed_step``: the step within epoch ``epoch`` + 1 whose loss was not finite, counted from 1; 0 while all is well.
         The state is then that of the last good epoch.
     """
@@ -90,6 +97,7 @@ class RunState(NamedTuple):
     key: jax.Array
     epoch: jax.Array
     best: Best
+    plateau: Plateau
     failed_step: jax.Array
 
 
@@ -117,9 +125,11 @@ def initial_state(spec: RunSpec, hparams: HParams, rows: int, *, key: jax.Array)
     params, model_state = models.init(spec.model, init_key)
     # every leaf its own buffer, because a compiled call gives them all away
     score, loss = (jnp.full((), jnp.nan, spec.model.param_dtype) for _ in range(2))
-    best = Best(jax.tree.map(jnp.copy, params), score, loss, jnp.int32(0))
+    best_params, best_state = jax.tree.map(jnp.copy, (params, model_state))
+    best = Best(best_params, best_state, score, loss, jnp.int32(0))
     opt_state = _optimizer(spec, hparams, rows).init(params)
-    return RunState(params, opt_state, model_state, run_key, jnp.int32(0), best, jnp.int32(0))
+    plateau = initial_plateau(spec.model.param_dtype)
+    return RunState(params, opt_state, model_state, run_key, jnp.int32(0), best, plateau, jnp.int32(0))
 
 
 class _Carry(NamedTuple):
@@ -131,12 +141,21 @@ class _Carry(NamedTuple):
 
 
 def _step(
-    gradients: GradFn, optimizer: optax.GradientTransformation, carry: _Carry, batch: Batch, key: jax.Array
+    spec: RunSpec,
+    hparams: HParams,
+    optimizer: optax.GradientTransformation,
+    carry: _Carry,
+    batch: Batch,
+    key: jax.Array,
 ) -> tuple[_Carry, jax.Array]:
-    """One step: gradients, the optimiser's update, and the batch's mean loss."""
+    """One step: augmented rows, gradients, the optimiser's update, and the batch's mean loss."""
+    if spec.augmentation is not None:
+        augment_key, key = jax.random.split(key)
+        batch = batch._replace(x=augment(spec.augmentation, batch.x, key=augment_key))
+    gradients = GRADIENTS[spec.gradients](spec.objective, hparams)
     result = gradients(carry.params, batch, state=carry.model_state, key=key)
     updates, opt_state = optimizer.update(result.grads, carry.opt_state, carry.params)
-    params = optax.apply_updates(carry.params, updates)
+    params = regularizers.constrain(hparams, optax.apply_updates(carry.params, updates))
     # a penalty can overflow before the data loss does: either ends the run
     return _Carry(params, opt_state, result.state), jnp.where(jnp.isfinite(result.loss), result.data_loss, jnp.nan)
 
@@ -146,23 +165,24 @@ def _train_epoch(
 ) -> tuple[_Carry, jax.Array, jax.Array]:
     """Every row once, in an order of this epoch's own; returns also the mean loss and the first bad step (0: none)."""
     rows = data.x.shape[0]
-    gradients = GRADIENTS[spec.gradients](spec.objective, hparams)
-    optimizer = _optimizer(spec, hparams, rows)
+    rate = jnp.asarray(hparams.learning_rate, state.plateau.factor.dtype)
+    scaled = hparams._replace(learning_rate=rate * state.plateau.factor)
+    optimizer = _optimizer(spec, scaled, rows)
     order_key, noise_key = jax.random.split(jax.random.fold_in(state.key, state.epoch))
     order = jax.random.permutation(order_key, rows)
 
-    def step(carry: _Carry, number_and_rows: tuple[jax.Array, jax.Array]) -> tuple[_Carry, jax.Array]:
-        number, chosen = number_and_rows
-        batch = Batch(data.x[chosen], data.y[chosen])
-        return _step(gradients, optimizer, carry, batch, jax.random.fold_in(noise_key, number))
+    def step(carry: _Carry, key_and_rows: tuple[jax.Array, jax.Array]) -> tuple[_Carry, jax.Array]:
+        key, chosen = key_and_rows
+        return _step(spec, hparams, optimizer, carry, Batch(data.x[chosen], data.y[chosen]), key)
 
     full, rest = divmod(rows, spec.batch_size)
+    step_keys = jax.random.split(noise_key, full + 1)
     carry = _Carry(state.params, state.opt_state, state.model_state)
     batches = order[: full * spec.batch_size].reshape(full, spec.batch_size)
-    carry, losses = jax.lax.scan(step, carry, (jnp.arange(full), batches))
+    carry, losses = jax.lax.scan(step, carry, (step_keys[:full], batches))
     total = jnp.sum(losses) * spec.batch_size
     if rest:  # the smaller last batch counts by its rows
-        carry, last = step(carry, (jnp.int32(full), order[full * spec.batch_size :]))
+        carry, last = step(carry, (step_keys[full], order[full * spec.batch_size :]))
         losses, total = jnp.append(losses, last), total + last * rest
     bad = ~jnp.isfinite(losses)
     failed_step = jnp.where(jnp.any(bad), jnp.argmax(bad).astype(jnp.int32) + 1, 0)
@@ -183,18 +203,19 @@ def _epoch(
     if data.validation is None:
         # nothing to choose by: the last epoch is the best there is
         evaluation = metrics.Evaluation(jnp.full_like(train_loss, jnp.nan), jnp.full_like(train_loss, jnp.nan))
-        best = Best(carry.params, evaluation.score, evaluation.loss, epoch)
+        best = Best(carry.params, carry.model_state, evaluation.score, evaluation.loss, epoch)
     else:
-        evaluation = metrics.evaluate(spec.objective, carry.params, *data.validation)
+        evaluation = metrics.evaluate(spec.objective, carry.params, carry.model_state, *data.validation)
         better = _better(evaluation, state.best)
-        candidate = Best(carry.params, evaluation.score, evaluation.loss, epoch)
+        candidate = Best(carry.params, carry.model_state, evaluation.score, evaluation.loss, epoch)
         best = jax.tree.map(lambda new, old: jnp.where(better, new, old), candidate, state.best)
     # the last update of an epoch is followed by no loss that could tell
     finite = jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(carry.params)]).all()
     if data.validation is not None:
         finite &= jnp.isfinite(evaluation.loss)
     failed_step = jnp.where((failed_step == 0) & ~finite, jnp.int32(last_step), failed_step)
-    after = RunState(carry.params, carry.opt_state, carry.model_state, state.key, epoch, best, failed_step)
+    plateau = update_plateau(spec.optimizer, state.plateau, train_loss if data.validation is None else evaluation.loss)
+    after = RunState(carry.params, carry.opt_state, carry.model_state, state.key, epoch, best, plateau, failed_step)
     before = state._replace(failed_step=failed_step)
     kept = jax.tree.map(lambda new, old: jnp.where(failed_step == 0, new, old), after, before)
     return kept, (train_loss, evaluation.loss, evaluation.score)

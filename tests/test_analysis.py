@@ -49,8 +49,8 @@ def test_report_agrees_with_the_metrics(key, random):
     spec = ObjectiveSpec(MLPSpec(4, 3, (5,)), "cross_entropy")
     params, _ = models.init(spec.model, key)
     rows = Rows(random.normal(size=(40, 4)).astype(np.float32), random.integers(0, 3, 40).astype(np.int32))
-    part = report(spec, params, {"test": rows})["test"]
-    expected = jax.jit(lambda p: metrics.evaluate(spec, p, rows.x, rows.y))(params)
+    part = report(spec, params, {}, {"test": rows})["test"]
+    expected = jax.jit(lambda p: metrics.evaluate(spec, p, {}, rows.x, rows.y))(params)
     assert part.rows == 40
     assert part.loss.value == pytest.approx(float(expected.loss), rel=1e-6)
     assert part.score.value == pytest.approx(float(expected.score), rel=1e-6)

@@ -12,7 +12,7 @@ from fcnet.errors import InputError
 def test_survives_json():
     config = TrainConfig(
         DataConfig("wine", drop=("ash",), interval=(0.0, 1.0)),
-        NetworkConfig((7, 5), dropout=0.3),
+        NetworkConfig((7, 5), ("relu", "glu"), dropout=(0.3, 0.1)),
         ObjectiveConfig("cross_entropy", 0.1),
         OptimizerConfig("adam"),
         LoopConfig(seed=9),
@@ -34,7 +34,7 @@ def test_defaults_follow_the_task():
 def test_zero_is_left_out_of_the_program():
     data = load(DataSpec("iris")).description
     nothing = TrainConfig(
-        network=NetworkConfig(dropout=0.0), optimizer=OptimizerConfig(momentum=0, weight_decay=0)
+        network=NetworkConfig(dropout=(0.0,)), optimizer=OptimizerConfig(momentum=0, weight_decay=0)
     ).hparams(data)
     assert [name for name, value in nothing._asdict().items() if value is not None] == ["learning_rate"]
 
@@ -47,7 +47,7 @@ def test_patience_rests_without_validation():
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: NetworkConfig(dropout=-0.1), r"--dropout must be in \[0, 1\)"),
+        (lambda: NetworkConfig(dropout=(-0.1,)), r"--dropout must be in \[0, 1\)"),
         (lambda: NetworkConfig(bias=float("nan")), "--bias must be a number"),
         (lambda: OptimizerConfig(learning_rate=float("inf")), "--learning-rate must be a number > 0"),
         (lambda: LoopConfig(seed=2**32), "--seed must be in"),

@@ -31,9 +31,9 @@ def test_blocks_change_nothing(key, random, monkeypatch):
     spec = ObjectiveSpec(MLPSpec(5, 3, (6,)), "cross_entropy")
     params, _ = models.init(spec.model, key)
     x = jnp.asarray(random.normal(size=(103, 5)), jnp.float32)
-    whole = metrics.outputs_of(spec, params, x)
+    whole = metrics.outputs_of(spec, params, {}, x)
     monkeypatch.setattr(metrics, "EVALUATION_ROWS", 10)
-    np.testing.assert_allclose(metrics.outputs_of(spec, params, x), whole, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(metrics.outputs_of(spec, params, {}, x), whole, rtol=1e-6, atol=1e-6)
 
 
 def test_smoothing_and_penalties_stay_out_of_the_reported_loss(key, random):
@@ -42,4 +42,4 @@ def test_smoothing_and_penalties_stay_out_of_the_reported_loss(key, random):
     x, y = jnp.asarray(random.normal(size=(9, 5)), jnp.float32), jnp.asarray(random.integers(0, 3, 9), jnp.int32)
     outputs = models.apply(spec.model, params, x)
     expected = -jax.nn.log_softmax(outputs)[jnp.arange(9), y]
-    np.testing.assert_allclose(metrics.evaluate(spec, params, x, y).loss, expected.mean(), rtol=1e-6)
+    np.testing.assert_allclose(metrics.evaluate(spec, params, {}, x, y).loss, expected.mean(), rtol=1e-6)

@@ -204,7 +204,7 @@ def test_specs_that_cannot_be(changes, message):
     [
         ({"batch_size": 51}, "batch size 51 is larger than the 50 training rows of blobs"),
         ({"loss": "mse"}, "loss mse is for regression, but blobs has classes to predict"),
-        ({"model": MLPSpec(5, 3)}, "the network has 5 inputs and 3 outputs, blobs has 4 and 3"),
+        ({"model": MLPSpec(5, 3)}, "the network has 5 inputs and 3 outputs, blobs needs 4 and 3"),
         ({"model": MLPSpec(4, 3, dtype="float64")}, "float64 needs jax.config.update"),
     ],
 )

@@ -26,7 +26,9 @@ def main(seeds: int = 5) -> bool:
     accuracies = []
     for seed in range(seeds):
         outcome = fit(spec, hparams, dataset, seed=seed)
-        score = report(spec.objective, outcome.params, {"test": dataset.parts["test"]})["test"].score
+        score = report(spec.objective, outcome.params, outcome.model_state, {"test": dataset.parts["test"]})[
+            "test"
+        ].score
         accuracies.append(score.value)
         print(f"seed {seed}: test accuracy {score.value:.2%} ({score.low:.2%} to {score.high:.2%})")
     mean = intervals.mean(np.array(accuracies))

@@ -10,7 +10,7 @@ import numpy as np
 from fcnet import metrics
 from fcnet.analysis import intervals
 from fcnet.analysis.intervals import Interval
-from fcnet.contracts import CLASSIFICATION, Params
+from fcnet.contracts import CLASSIFICATION, ModelState, Params
 from fcnet.data import Rows
 from fcnet.losses import get as get_loss
 from fcnet.objective import ObjectiveSpec
@@ -20,7 +20,10 @@ __all__ = ["Interval", "PartReport", "report"]
 
 @dataclass(frozen=True)
 class PartReport:
-    """One part: rows, mean loss and score (accuracy or R²) with their 95 % intervals, and the outputs themselves."""
+    """One part: rows, mean loss and score (accuracy or R²) with their 95 % intervals.
+
+    ``outputs``: (rows, classes) what the network gave, or (rows, k) the numbers it predicts.
+    """
 
     rows: int
     loss: Interval
@@ -37,22 +40,24 @@ class PartReport:
 
 
 def answerer(spec: ObjectiveSpec) -> Callable[..., tuple[jax.Array, jax.Array]]:
-    """A compiled (params, x, y) ↦ (outputs, loss of each row)."""
+    """A compiled (params, state, x, y) ↦ (outputs or predicted numbers, loss of each row)."""
+    loss = get_loss(spec.loss)
 
     @jax.jit
-    def answer(params: Params, x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
-        outputs = metrics.outputs_of(spec, params, x)
-        return outputs, metrics.per_example_loss(spec, outputs, y)
+    def answer(params: Params, state: ModelState, x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
+        outputs = metrics.outputs_of(spec, params, state, x)
+        losses = metrics.per_example_loss(spec, outputs, y)
+        return outputs if loss.task == CLASSIFICATION else loss.predict(outputs), losses
 
     return answer
 
 
-def report(spec: ObjectiveSpec, params: Params, parts: dict[str, Rows]) -> dict[str, PartReport]:
-    """Evaluate ``params`` on every part; the statistics are in float64 whatever the network's dtype."""
+def report(spec: ObjectiveSpec, params: Params, state: ModelState, parts: dict[str, Rows]) -> dict[str, PartReport]:
+    """Evaluate a network on every part; the statistics are in float64 whatever the network's dtype."""
     answer = answerer(spec)
     reports = {}
     for name, rows in parts.items():
-        outputs, losses = (np.asarray(array, np.float64) for array in answer(params, rows.x, rows.y))
+        outputs, losses = (np.asarray(array, np.float64) for array in answer(params, state, rows.x, rows.y))
         if get_loss(spec.loss).task == CLASSIFICATION:
             score = intervals.share(int((outputs.argmax(axis=1) == rows.y).sum()), len(rows.y))
         else:

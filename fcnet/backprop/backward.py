@@ -6,37 +6,40 @@ the batch is part of the product.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from fcnet.arrays import AnyArray, namespace
 from fcnet.backprop.forward import LayerCache
-from fcnet.models import MLPSpec
+from fcnet.spec import MLPSpec
 
 
-class LayerGradients(NamedTuple):
-    """∂L/∂W (fan_in, fan_out), ∂L/∂b (fan_out,) of one layer."""
+def delta(cache: LayerCache, upstream: AnyArray) -> tuple[AnyArray, dict[str, AnyArray]]:
+    """δ⁽ˡ⁾ = ∂L/∂z⁽ˡ⁾, (batch, columns), from ∂L/∂a⁽ˡ⁾, and the gradients of what norm and activation learn.
 
-    kernel: AnyArray
-    bias: AnyArray
+    Dropout multiplies by m⁽ˡ⁾ again; activation and norm are then pulled back, the last of them first.
+    """
+    learned: dict[str, AnyArray] = {}
+    if cache.multiplier is not None:
+        upstream = upstream * cache.multiplier
+    for pullback in reversed(cache.pullbacks):
+        upstream, towards = pullback(upstream)
+        learned |= towards
+    return upstream, learned
 
 
-def delta_through_activation(cache: LayerCache, upstream: AnyArray) -> AnyArray:
-    """δ⁽ˡ⁾ = f′(z⁽ˡ⁾) ⊙ m⁽ˡ⁾ ⊙ ∂L/∂a⁽ˡ⁾, all (batch, fan_out); a linear layer passes ∂L/∂a on as it is."""
-    if cache.mask is not None:
-        upstream = upstream * cache.mask
-    return upstream if cache.slope is None else upstream * cache.slope
-
-
-def layer_gradients(cache: LayerCache, delta: AnyArray) -> LayerGradients:
-    """∂L/∂W⁽ˡ⁾ = a⁽ˡ⁻¹⁾ᵀ δ⁽ˡ⁾, ∂L/∂b⁽ˡ⁾ = Σᵢ δᵢ⁽ˡ⁾ over the rows i of the batch."""
+def affine_gradients(cache: LayerCache, delta: AnyArray) -> dict[str, AnyArray]:
+    """∂L/∂W⁽ˡ⁾ = a⁽ˡ⁻¹⁾ᵀ δ⁽ˡ⁾, under DropConnect times its mask, and ∂L/∂b⁽ˡ⁾ = Σᵢ δᵢ⁽ˡ⁾ over the rows i."""
     xp = namespace(delta)
-    return LayerGradients(xp.matmul(xp.matrix_transpose(cache.inputs), delta), xp.sum(delta, axis=0))
+    kernel = xp.matmul(xp.matrix_transpose(cache.inputs), delta)
+    grads = {"kernel": kernel if cache.kernel_mask is None else kernel * cache.kernel_mask}
+    if cache.has_bias:
+        grads["bias"] = xp.sum(delta, axis=0)
+    return grads
 
 
 def delta_through_kernel(delta: AnyArray, kernel: AnyArray) -> AnyArray:
-    """∂L/∂a⁽ˡ⁻¹⁾ = δ⁽ˡ⁾ W⁽ˡ⁾ᵀ: (batch, fan_out) ↦ (batch, fan_in)."""
+    """∂L/∂a⁽ˡ⁻¹⁾ = δ⁽ˡ⁾ W⁽ˡ⁾ᵀ: (batch, columns) ↦ (batch, fan_in)."""
     xp = namespace(delta)
-    return xp.matmul(delta, xp.matrix_transpose(xp.astype(kernel, delta.dtype)))
+    return xp.matmul(delta, xp.matrix_transpose(kernel))
 
 
 def backward(
@@ -56,10 +59,9 @@ def backward(
     upstream = output_gradient
     for number in range(len(caches) - 1, -1, -1):
         name, cache = spec.layer_names[number], caches[number]
-        delta = delta_through_activation(cache, upstream)
-        of_layer = layer_gradients(cache, delta)
-        stored = params[name]["kernel"].dtype
-        grads[name] = {"kernel": xp.astype(of_layer.kernel, stored), "bias": xp.astype(of_layer.bias, stored)}
+        towards_z, learned = delta(cache, upstream)
+        found = affine_gradients(cache, towards_z) | learned
+        grads[name] = {key: xp.astype(value, params[name][key].dtype) for key, value in found.items()}
         if number > 0:  # nobody asks for the gradient towards the data
-            upstream = delta_through_kernel(delta, params[name]["kernel"])
+            upstream = delta_through_kernel(towards_z, cache.kernel)
     return grads

@@ -31,7 +31,7 @@ def conclude(
         DivergedError: the loss over the training rows is not finite.
     """
     score = metrics.score_name(spec.loss)
-    reports = report(spec.objective, outcome.params, dataset.parts)
+    reports = report(spec.objective, outcome.params, outcome.model_state, dataset.parts)
     if not np.isfinite(reports["train"].loss.value):  # without validation nothing else looks at the last update
         folder.update(status="diverged")
         raise DivergedError(f"the loss is not finite after epoch {outcome.best_epoch}: try a smaller --learning-rate")

@@ -24,12 +24,12 @@ def evaluate(run: Path, file: Path | None = None) -> dict[str, PartReport]:
     reporter, predictor = Reporter(), load_predictor(run)
     if file is None:
         config = RunFolder(run).config()
-        dataset = load(config.data.spec())
+        dataset = load(config.data_spec())
         runs.require_same_data(RunFolder(run), dataset)
         parts = dataset.parts
     else:
         parts = {file.name: labelled_rows(predictor, file)}
-    reports = report(predictor.objective, predictor.params, parts)
+    reports = report(predictor.objective, predictor.params, predictor.state, parts)
     reporter.reports(reports, metrics.score_name(predictor.spec.loss))
     return reports
 

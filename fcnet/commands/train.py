@@ -3,6 +3,7 @@
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -43,17 +44,33 @@ def _describe(reporter: Reporter, spec: RunSpec, config: TrainConfig, dataset: D
     reporter.fact("device", f"{device['platform']}: {count}{device['kind']}, JAX {jax.__version__}")
     sizes = " / ".join(f"{count:,} {name}" for name, count in data.rows.items())
     reporter.fact("data", f"{data.name} ({data.origin}): {sizes} rows")
+    model = spec.model
+    parts = [*_each(model.activation), *(f"{text} norm" for text in _each(model.norm) if text != "none")]
+    if model.output_activation != "identity":
+        parts.append(f"{model.output_activation} outputs")
+    sizes = "-".join(map(str, model.sizes))
     reporter.fact(
         "network",
-        f"{'-'.join(map(str, spec.model.sizes))}, {spec.model.activation}, {spec.model.parameter_count:,} parameters, "
-        f"{spec.model.dtype}; {spec.loss.replace('_', ' ')}",
+        f"{sizes}, {', '.join(parts)}, {model.parameter_count:,} parameters, {model.dtype}; "
+        f"{spec.loss.replace('_', ' ')}",
     )
     present = {name: value for name, value in config.hparams(data)._asdict().items() if value is not None}
-    settings = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in present.items())
+    settings = [f"{name.replace('_', ' ')} {_numbers(value)}" for name, value in present.items()]
+    if spec.augmentation is not None:
+        settings.append(f"augmented by {' '.join(spec.augmentation.transforms)}")
     reporter.fact(
         "optimiser",
-        f"{spec.optimizer.name}, {spec.optimizer.schedule} schedule, {settings}, batches of {spec.batch_size}",
+        f"{spec.optimizer.name}, {spec.optimizer.schedule} schedule, {', '.join(settings)}, "
+        f"batches of {spec.batch_size}",
     )
+
+
+def _numbers(value: Any) -> str:
+    return " ".join(f"{number:g}" for number in _each(value))
+
+
+def _each(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value,)
 
 
 class _Recorder:
@@ -90,7 +107,7 @@ def train(config: TrainConfig, *, out: Path | None = None, quiet: bool = False) 
     """
     reporter = Reporter(quiet=quiet)
     _set_precision(config)
-    dataset = load(config.data.spec())
+    dataset = load(config.data_spec())
     config = replace(config, data=config.data.with_absolute_paths())
     spec = config.run_spec(dataset.description)
     check_fits(spec, dataset)
@@ -120,7 +137,7 @@ def resume(run: Path, *, quiet: bool = False) -> Path:
         reporter.result(f"{run} is finished: nothing to resume. See fcnet evaluate {run}")
         return run
     _set_precision(config)
-    dataset = load(config.data.spec())
+    dataset = load(config.data_spec())
     runs.require_same_data(folder, dataset)
     if dataset.encoder is not None and not folder.encoder.exists():  # killed between the two files
         encoding.save(dataset.encoder, folder.encoder)

@@ -46,7 +46,8 @@ class Description:
     """What a data set is, without its rows: enough to build a network for it and to read the network's answers.
 
     ``rows``: how many each part has. ``features``: the columns of the source, ``inputs`` after encoding.
-    ``classes``: their names, empty for regression. ``input_scale``: what x is multiplied by inside the network.
+    ``classes``: their names, empty for regression; ``class_counts``: how many training rows each has.
+    ``input_scale``: what x is multiplied by inside the network.
     ``target_shift``, ``target_scale``: a regression target is shift + scale · y.
     """
 
@@ -63,6 +64,7 @@ class Description:
     image_shape: tuple[int, ...] | None = None
     target_shift: float = 0.0
     target_scale: float = 1.0
+    class_counts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

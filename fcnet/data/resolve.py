@@ -35,6 +35,7 @@ class DataSpec:
     ``target``, ``task``, ``drop``: for tables: what to predict, as what, and which columns to leave out.
     ``data_dir``: the folder of prepared sets and IDX files; None means ``default_data_dir()``.
     ``download``: fetch a TFDS set that is not there yet.
+    ``standardise_target``: bring the numbers to predict to mean 0 and variance 1, where the source is measurements.
     """
 
     data: str = "digits"
@@ -45,6 +46,7 @@ class DataSpec:
     download: bool = False
     split: SplitSpec = SplitSpec()
     draw: generated_sets.Draw = generated_sets.Draw()
+    standardise_target: bool = True
 
     def __post_init__(self) -> None:
         require(bool(self.data), "data must name a set, a folder or a file")
@@ -118,7 +120,7 @@ def load(spec: DataSpec) -> Dataset:
     if fitted is not None:
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused when it is encoded
             fitted.fit(source.rows.x[parts.train])
-    shift, scale = _target_scale(source, source.rows.y[parts.train])
+    shift, scale = _target_scale(source, source.rows.y[parts.train]) if spec.standardise_target else (0.0, 1.0)
 
     def rows(x: np.ndarray, y: np.ndarray) -> Rows | None:
         if len(y) == 0:
@@ -160,6 +162,7 @@ def load(spec: DataSpec) -> Dataset:
         image_shape=source.image_shape,
         target_shift=shift,
         target_scale=scale,
+        class_counts=tuple(np.bincount(train.y, minlength=len(source.classes)).tolist()) if source.classes else (),
     )
     return Dataset(description, train, validation, test, fitted)
 
