@@ -7,6 +7,9 @@ their input which library it belongs to. Source: https://data-apis.org/array-api
 from importlib import import_module
 from typing import Any
 
+import jax
+import jax.numpy as jnp
+
 # An array of whichever library the caller uses. The standard has no common base class to name instead.
 AnyArray = Any
 
@@ -28,8 +31,16 @@ def erfc(x: AnyArray) -> AnyArray:
 
     Unlike 1 − erf(x) it keeps its digits where it is small.
     """
-    library = "jax.scipy.special" if namespace(x).__name__.startswith("jax") else "scipy.special"
-    return import_module(library).erfc(x)
+    return _special(x).erfc(x)
+
+
+def expit(x: AnyArray) -> AnyArray:
+    """The logistic function σ(x) = 1 / (1 + exp(−x)), elementwise, which neither end makes overflow; likewise."""
+    return _special(x).expit(x)
+
+
+def _special(x: AnyArray) -> Any:
+    return import_module("jax.scipy.special" if _is_jax(x) else "scipy.special")
 
 
 def log_softmax(logits: AnyArray) -> AnyArray:
@@ -39,10 +50,29 @@ def log_softmax(logits: AnyArray) -> AnyArray:
     return shifted - xp.log(xp.sum(xp.exp(shifted), axis=-1, keepdims=True))
 
 
-def absolute(x: AnyArray) -> AnyArray:
-    """|x|, elementwise, with derivative 0 at 0 under autodiff, where JAX's own ``abs`` gives 1 and PyTorch's 0."""
+def _is_jax(x: AnyArray) -> bool:
+    return namespace(x).__name__.startswith("jax")
+
+
+def sign(x: AnyArray) -> AnyArray:
+    """The sign x / |x|, 0 at 0, elementwise.
+
+    Under XLA it is x · (1 / smallest normal number), cut off at ±1, which costs one product where comparisons would
+    cost a fifth of a loss's time; numbers below the smallest normal one count as nearly 0.
+    """
     xp = namespace(x)
-    return xp.abs(xp.where(x == 0, xp.zeros_like(x), x))
+    return xp.clip(x * (1 / xp.finfo(x.dtype).tiny), -1, 1) if _is_jax(x) else xp.sign(x)
+
+
+@jax.custom_jvp
+def absolute(x: jax.Array) -> jax.Array:
+    """|x|, elementwise, with derivative sign(x): 0 at 0, where JAX's own ``abs`` gives 1 and PyTorch's 0."""
+    return jnp.abs(x)
+
+
+@absolute.defjvp
+def _absolute_jvp(primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> tuple[jax.Array, jax.Array]:
+    return absolute(primals[0]), sign(primals[0]) * tangents[0]
 
 
 def widened(x: AnyArray) -> AnyArray:

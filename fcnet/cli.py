@@ -9,8 +9,12 @@ from typing import Annotated, Any
 from cyclopts import App, CycloptsError, Group, Parameter
 
 from fcnet.config import (
+    UNLISTED,
+    ActivationName,
     AugmentConfig,
+    ComponentName,
     DataConfig,
+    Kind,
     LoopConfig,
     NetworkConfig,
     ObjectiveConfig,
@@ -26,6 +30,8 @@ app = App(
     help_format="markdown",
     suppress_keyboard_interrupt=False,
 )
+
+app.register_install_completion_command()
 
 Flat = Parameter(name="*")
 OUTPUT = Group.create_ordered("Output")
@@ -107,7 +113,7 @@ def prepare(name: str, /, *, data_dir: Path | None = None, idx: Path | None = No
 
 
 @app.command(name="list")
-def list_(kind: str | None = None, /) -> None:
+def list_(kind: Annotated[Kind | None, UNLISTED] = None, /) -> None:
     """What there is: activations, losses, layers, initialisers, optimisers, schedules, data, and more.
 
     Args:
@@ -119,7 +125,7 @@ def list_(kind: str | None = None, /) -> None:
 
 
 @app.command
-def show(name: str, /) -> None:
+def show(name: Annotated[ComponentName, UNLISTED], /) -> None:
     """Formula, derivative, options, where it is not smooth, PyTorch's name and source of one component.
 
     Args:
@@ -135,7 +141,7 @@ app.command(plot)
 
 
 @plot.command
-def activations(*names: str, out: Path = Path("activations")) -> None:
+def activations(*names: Annotated[ActivationName, UNLISTED], out: Path = Path("activations")) -> None:
     """Activations and their derivatives, as one gallery and singly.
 
     Args:

@@ -6,26 +6,56 @@ Everything is checked when it is built. ``TrainConfig`` turns into what the room
 
 import dataclasses
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 from cyclopts import Group, Parameter
 
 from fcnet import losses, optimizers, regularizers
+from fcnet.activations import ACTIVATIONS
 from fcnet.augmentation import TRANSFORMS, AugmentSpec
 from fcnet.catalogue import choose
+from fcnet.components import KINDS
 from fcnet.contracts import CLASSIFICATION, REGRESSION, HParams
 from fcnet.data import DataSpec, Description
+from fcnet.data.catalogue import SETS
 from fcnet.data.generated import Draw
 from fcnet.data.resolve import is_named, is_path
 from fcnet.data.splits import SplitSpec
 from fcnet.errors import InputError, require, unknown
+from fcnet.initializers import INITIALIZERS
+from fcnet.layers import DROPOUTS, NORMS
 from fcnet.objective import output_activation_for
 from fcnet.spec import MLPSpec
 from fcnet.train import RunSpec
 
-Words = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")]
+if TYPE_CHECKING:
+    ActivationName = str
+    NormName = str
+    InitializerName = str
+    DropoutName = str
+    LossName = str
+    OptimizerName = str
+    ScheduleName = str
+    TransformName = str
+    DataName = str
+    ComponentName = str
+    Kind = str
+else:
+    # The shell completes these names; with options behind a colon any text may follow, and the rooms check it.
+    def _names(entries: Iterable[str]) -> Any:
+        return Literal[tuple(entries)] | str
+
+    Kind, ComponentName = _names(KINDS), _names(sorted({name for entries in KINDS.values() for name in entries}))
+    ActivationName, NormName = _names(ACTIVATIONS), _names(("none", *NORMS))
+    InitializerName, DropoutName = _names(INITIALIZERS), _names(DROPOUTS)
+    LossName, OptimizerName = _names(losses.LOSSES), _names(optimizers.OPTIMIZERS)
+    ScheduleName, TransformName, DataName = _names(optimizers.SCHEDULES), _names(TRANSFORMS), _names(SETS)
+
+UNLISTED = Parameter(show_choices=False, negative="")
+SEVERAL = Parameter(consume_multiple=True, negative="", show_choices=False, show_default=" ".join)
 Numbers = Annotated[tuple[float, ...], Parameter(consume_multiple=True, negative="", show_default=False)]
 Pair = Annotated[tuple[float, float] | None, Parameter(negative="", show_default=False)]
 Sizes = Annotated[tuple[int, ...], Parameter(consume_multiple=True, negative="--no-hidden")]
@@ -58,7 +88,7 @@ def _not_negative(flag: str, value: float) -> None:
 class DataConfig:
     """Which data, and how it is split."""
 
-    data: str = "digits"
+    data: Annotated[DataName, UNLISTED] = "digits"
     """A set's name (digits, iris, wine, breast_cancer, diabetes; xor, line, moons, spirals, function; mnist,
     fashion_mnist or any TensorFlow Datasets name), a folder of IDX files, or a CSV or Parquet file."""
     target: str | None = None
@@ -110,7 +140,7 @@ class DataConfig:
 class AugmentConfig:
     """What is done to images at random in every step."""
 
-    augment: Names = ()
+    augment: Annotated[tuple[TransformName, ...], SEVERAL] = ()
     """Transforms with options, in any number: shift:pixels=2 rotation:degrees=10. See fcnet list augmentations."""
     force_augmentation: Switch = False
     """Allow transforms that can change a label, such as mirroring digits."""
@@ -138,23 +168,23 @@ class NetworkConfig:
 
     hidden: Sizes = (256, 128)
     """Units of each hidden layer, first to last: --hidden 512 256; --no-hidden for a linear model."""
-    activation: Words = ("relu",)
+    activation: Annotated[tuple[ActivationName, ...], SEVERAL] = ("relu",)
     """Activation of the hidden layers, one for all or one for each; options behind a colon: leaky_relu:slope=0.2. See
     fcnet list activations."""
-    output_activation: str | None = None
+    output_activation: Annotated[ActivationName | None, UNLISTED] = None
     """Activation of the output layer. [default: what the loss asks for: log_softmax for nll, identity for most]"""
-    norm: Words = ("none",)
+    norm: Annotated[tuple[NormName, ...], SEVERAL] = ("none",)
     """Norm of the hidden layers, one for all or one for each: none, batch, layer, group:groups=4, instance."""
     norm_position: Literal["before", "after"] = "before"
     """Whether the norm comes before or after the activation."""
-    initializer: str = "he_normal"
+    initializer: Annotated[InitializerName, UNLISTED] = "he_normal"
     """How kernels start; see fcnet list initialisers."""
     bias: float = 0.0
     """What hidden biases start from; 0.1 keeps ReLU units alive."""
     dropout: Numbers = ()
     """Probability of dropping a hidden unit in training, in [0, 1), one for all layers or one for each. [default: 0.2
     for classes, 0 for numbers]"""
-    dropout_kind: str = "inverted"
+    dropout_kind: Annotated[DropoutName, UNLISTED] = "inverted"
     """What dropping means: inverted, classic (scales in evaluation), alpha (for selu), connect (drops kernel
     entries)."""
     input_noise: float = 0.0
@@ -199,7 +229,7 @@ class NetworkConfig:
 class ObjectiveConfig:
     """What is minimised."""
 
-    loss: str | None = None
+    loss: Annotated[LossName | None, UNLISTED] = None
     """The loss; see fcnet list losses. [default: cross_entropy for classes, mse for numbers]"""
     reduction: Literal["mean", "sum", "batchmean"] = "mean"
     """How the losses of a step become one number; batchmean is the sum divided by the rows."""
@@ -276,7 +306,7 @@ class ObjectiveConfig:
 class OptimizerConfig:
     """How it is minimised."""
 
-    optimizer: str = "sgd"
+    optimizer: Annotated[OptimizerName, UNLISTED] = "sgd"
     """Optimiser; see fcnet list optimisers."""
     learning_rate: float | None = None
     """Step size η > 0. [default: 0.05 for classes, 0.01 for numbers]"""
@@ -293,7 +323,7 @@ class OptimizerConfig:
     """The most that the norm of the whole gradient may be; 0 for no limit."""
     clip_value: float = 0.0
     """The most that an entry of the gradient may be; 0 for no limit."""
-    schedule: str = "cosine"
+    schedule: Annotated[ScheduleName, UNLISTED] = "cosine"
     """Learning rate over training; see fcnet list schedules."""
     warmup: float = 0.0
     """Fraction of the steps in which the learning rate first rises from 0."""

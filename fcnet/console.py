@@ -6,10 +6,8 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
-from rich.text import Text
 
 from fcnet.analysis import Interval, PartReport
 from fcnet.catalogue import Entry
@@ -20,6 +18,8 @@ from fcnet.train import RunSpec
 
 # With no live display, a plain line at most this often.
 SECONDS_BETWEEN_LINES = 1.0
+# Columns of a table that is not shown on a terminal.
+WIDTH_OF_A_PIPE = 200
 
 
 def score_text(name: str, value: float) -> str:
@@ -38,30 +38,31 @@ class Reporter:
 
     def __init__(self, *, quiet: bool = False, console: Console | None = None) -> None:
         self.quiet = quiet
-        self.console = console or Console(highlight=False, soft_wrap=not Console().is_terminal)
+        is_terminal = Console().is_terminal
+        width = None if is_terminal else WIDTH_OF_A_PIPE
+        self.console = console or Console(highlight=False, soft_wrap=not is_terminal, width=width)
 
     def fact(self, name: str, text: str) -> None:
         """One line of what is going on: a name and what there is to say."""
         if not self.quiet:
             self._line(name, escape(text))
 
-    def _line(self, name: str, text: str) -> None:
+    def _line(self, name: str, text: str, width: int = 10) -> None:
         if not self.console.is_terminal:  # a log: one line each, however long
-            self.console.print(f"[bold]{name:<10}[/bold] {text}")
+            self.console.print(f"[bold]{name:<{width}}[/bold] {text}")
             return
         line = Table.grid(padding=(0, 1))
-        line.add_column(width=10, style="bold")
+        line.add_column(width=width, style="bold")
         line.add_column(overflow="fold")
         line.add_row(name, text)
         self.console.print(line)
 
-    def entries(self, kind: str, entries: list[Entry], flag: str, *, formulas: bool) -> None:
-        """The names of one kind, with their formulas and PyTorch's names or in a few lines."""
-        self.console.print(f"[bold]{kind}[/bold]" + (f" ({flag})" if flag else ""))
-        if not formulas:
-            names = Text(", ".join(entry.name for entry in entries))
-            self.console.print(Padding(names, (0, 0, 1, 2)))
-            return
+    def names(self, kind: str, names: list[str]) -> None:
+        """The names of one kind."""
+        self._line(kind, escape(", ".join(names)), width=14)
+
+    def entries(self, entries: list[Entry]) -> None:
+        """Entries of one kind, with their formulas and PyTorch's names where it has any."""
         table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
         table.add_column("name", no_wrap=True)
         table.add_column("formula", overflow="fold")
@@ -69,21 +70,19 @@ class Reporter:
         if has_torch:
             table.add_column("PyTorch", overflow="fold")
         for entry in entries:
-            row = [entry.name, entry.formula, entry.torch.removeprefix("torch.")]
-            table.add_row(*(escape(cell) for cell in row[: 2 + has_torch]))
-        self.console.print(Padding(table, (0, 0, 1, 2)))
+            cells = [entry.name, entry.formula, entry.torch.removeprefix("torch.")][: 2 + has_torch]
+            table.add_row(*(escape(cell) for cell in cells))
+        self.console.print(table)
 
-    def entry(self, entry: Entry, kind: str, facts: dict[str, str], flag: str) -> None:
+    def entry(self, name: str, kind: str, facts: dict[str, str]) -> None:
         """All there is to say of one component."""
-        self.console.print(f"[bold]{entry.name}[/bold] ({kind})")
+        self.console.print(f"[bold]{name}[/bold] ({kind})")
         lines = Table.grid(padding=(0, 2))
         lines.add_column(style="bold", no_wrap=True)
         lines.add_column(overflow="fold")
-        for name, text in facts.items():
-            lines.add_row(name, escape(text))
-        if flag:
-            lines.add_row("use", escape(f"fcnet train {flag} {entry.written}"))
-        self.console.print(Padding(lines, (0, 0, 1, 2)))
+        for what, text in facts.items():
+            lines.add_row(f"  {what}", escape(text))
+        self.console.print(lines)
 
     def result(self, text: str = "") -> None:
         """One line that is printed even when quiet."""

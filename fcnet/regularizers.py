@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from fcnet.arrays import absolute
+from fcnet.arrays import absolute, sign
 from fcnet.catalogue import Entry, table
 from fcnet.contracts import HParams, Params
 from fcnet.errors import require
@@ -123,7 +123,7 @@ def add_penalty_gradient(hparams: HParams, params: Params, grads: Params) -> Par
 
     def touched(is_kernel: bool, w: jax.Array, grad: jax.Array) -> jax.Array:
         if is_kernel and hparams.l1 is not None:
-            grad = grad + hparams.l1 * jnp.sign(w)
+            grad = grad + hparams.l1 * sign(w)
         if is_kernel and hparams.l2 is not None:
             grad = grad + hparams.l2 * w
         return grad

@@ -27,6 +27,7 @@ ROOMS = [
     "backprop",
     "gradcheck",
     "optimizers",
+    "components",
     "metrics",
     "train",
     "fitting",

@@ -6,14 +6,14 @@ import jax
 import jax.numpy as jnp
 
 from fcnet.activations.record import Activation, Pullback
-from fcnet.activations.smooth import logistic
-from fcnet.arrays import AnyArray, log_softmax, namespace
+from fcnet.arrays import AnyArray, expit, log_softmax, namespace
 from fcnet.catalogue import Option, table
 
 
 def _softmax(z: AnyArray) -> tuple[AnyArray, Pullback]:
     xp = namespace(z)
-    a = xp.exp(log_softmax(z))
+    grown = xp.exp(z - xp.max(z, axis=-1, keepdims=True))
+    a = grown / xp.sum(grown, axis=-1, keepdims=True)
     return a, lambda upstream: (a * (upstream - xp.sum(upstream * a, axis=-1, keepdims=True)), {})
 
 
@@ -31,10 +31,10 @@ def _glu(z: AnyArray) -> tuple[AnyArray, Pullback]:
     xp = namespace(z)
     units = z.shape[-1] // 2
     value, gate = z[..., :units], z[..., units:]
-    opening = logistic(gate)
+    opening = expit(gate)
 
     def pullback(upstream: AnyArray) -> tuple[AnyArray, dict[str, AnyArray]]:
-        towards_gate = upstream * value * opening * logistic(-gate)
+        towards_gate = upstream * value * opening * (1 - opening)
         return xp.concat([upstream * opening, towards_gate], axis=-1), {}
 
     return value * opening, pullback

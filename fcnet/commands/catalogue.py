@@ -1,65 +1,53 @@
 """fcnet list, fcnet show and fcnet plot: what there is, and everything there is to say about it."""
 
-from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from fcnet import activations, augmentation, initializers, layers, losses, optimizers, plots, regularizers
+from fcnet import plots
+from fcnet.activations import ACTIVATIONS
 from fcnet.analysis.profiles import profile
 from fcnet.catalogue import Entry
+from fcnet.components import KINDS, SPELLINGS, usage
 from fcnet.console import Reporter
-from fcnet.data import catalogue as data_catalogue
-from fcnet.errors import require, unknown
+from fcnet.errors import InputError, require, unknown
 
-# Kind, as people call it ↦ its entries and the flag that takes their names.
-KINDS: dict[str, tuple[Mapping[str, Entry], str]] = {
-    "activations": (activations.ACTIVATIONS, "--activation"),
-    "losses": (losses.LOSSES, "--loss"),
-    "layers": (layers.LAYERS, ""),
-    "initialisers": (initializers.INITIALIZERS, "--initializer"),
-    "regularisers": (regularizers.REGULARIZERS, ""),
-    "optimisers": (optimizers.OPTIMIZERS, "--optimizer"),
-    "schedules": (optimizers.SCHEDULES, "--schedule"),
-    "augmentations": (augmentation.TRANSFORMS, "--augment"),
-    "data": (data_catalogue.SETS, "--data"),
-}
+NOTHING_NEAR = "no component has that name: fcnet list names all there are"
 
 
 def listing(kind: str | None) -> None:
-    """Print every name with its formula: of one kind, or of all.
+    """Print every name with its formula: of one kind, or the names of all.
 
     Raises:
         InputError: no such kind.
     """
     reporter = Reporter()
-    american = {"initializers": "initialisers", "optimizers": "optimisers", "regularizers": "regularisers"}
-    kind = american.get(kind or "", kind)
-    if kind is not None and kind not in KINDS:
+    if kind is None:
+        for name, entries in KINDS.items():
+            reporter.names(name, list(entries))
+        reporter.result("fcnet list KIND adds formulas; fcnet show NAME tells all of one")
+        return
+    kind = SPELLINGS.get(kind, kind)
+    if kind not in KINDS:
         raise unknown("kind", kind, KINDS)
-    for name, (entries, flag) in KINDS.items():
-        if kind in (None, name):
-            reporter.entries(name, list(entries.values()), flag, formulas=kind is not None)
-    reporter.result(
-        "fcnet show NAME tells all of one" if kind else "fcnet list KIND adds formulas; fcnet show NAME tells all"
-    )
+    reporter.entries(list(KINDS[kind].values()))
 
 
 def show(name: str) -> None:
-    """Print all that is known of every component called ``name``.
+    """Print all that is known of every component called ``name``, of whichever kinds.
 
     Raises:
         InputError: no component has that name.
     """
-    found = [
-        (kind, entries[name.partition(":")[0]], flag)
-        for kind, (entries, flag) in KINDS.items()
-        if name.partition(":")[0] in entries
-    ]
+    bare = name.partition(":")[0]
+    found = [(kind, entries[bare]) for kind, entries in KINDS.items() if bare in entries]
     if not found:
-        raise unknown("component", name, {entry for entries, _ in KINDS.values() for entry in entries})
+        every = sorted({entry for entries in KINDS.values() for entry in entries})
+        near = get_close_matches(bare.lower(), every, n=3, cutoff=0.5)
+        raise InputError(f"unknown component {name!r}: did you mean {' or '.join(near)}?" if near else NOTHING_NEAR)
     reporter = Reporter()
-    for kind, entry, flag in found:
-        reporter.entry(entry, kind, facts(entry), flag)
+    for kind, entry in found:
+        reporter.entry(entry.name, kind, facts(entry) | {"use": usage(kind, entry)})
 
 
 def facts(entry: Entry) -> dict[str, str]:
@@ -88,7 +76,7 @@ def plot(names: tuple[str, ...], out: Path) -> None:
     Raises:
         InputError: no such activation, or a folder that holds something else.
     """
-    chosen = names or tuple(activations.ACTIVATIONS)
+    chosen = names or tuple(ACTIVATIONS)
     profiles = [profile(name) for name in chosen]
     require(not out.exists() or out.is_dir(), f"{out} is a file: name a folder with --out")
     taken = sorted(path.name for path in out.glob("*.png")) if out.is_dir() else []
@@ -97,7 +85,7 @@ def plot(names: tuple[str, ...], out: Path) -> None:
     if len(profiles) > 1:
         plots.activation_gallery(profiles, title="Activations and their derivatives", path=out / "gallery.png")
     for drawn in profiles:
-        entry = activations.ACTIVATIONS[drawn.name.partition(":")[0]]
+        entry = ACTIVATIONS[drawn.name.partition(":")[0]]
         plots.activation(
             drawn, formula=entry.formula, path=out / f"{drawn.name.replace(':', '-').replace('=', '_')}.png"
         )

@@ -6,8 +6,8 @@ Weights of classes w (classes,) make errors in rare or important classes count m
 import jax
 import optax
 
-from fcnet.activations.smooth import log1p_exp, logistic
-from fcnet.arrays import AnyArray, log_softmax, namespace
+from fcnet.activations.smooth import log1p_exp
+from fcnet.arrays import AnyArray, expit, log_softmax, namespace
 from fcnet.catalogue import table
 from fcnet.contracts import CLASSIFICATION
 from fcnet.losses.record import Loss, from_slope, sigmoid_of, softmax_of
@@ -43,7 +43,7 @@ def _binary_cross_entropy(
 ) -> tuple[AnyArray, AnyArray]:
     value = targets * log1p_exp(-outputs) + (1 - targets) * log1p_exp(outputs)
     # equal to σ(z) − y, and keeps its digits where that cancels
-    slope = (1 - targets) * logistic(outputs) - targets * logistic(-outputs)
+    slope = (1 - targets) * expit(outputs) - targets * expit(-outputs)
     return weighted(value, class_weights), weighted(slope, class_weights)
 
 

@@ -6,7 +6,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from fcnet.arrays import AnyArray, absolute, namespace
+from fcnet.arrays import AnyArray, absolute, namespace, sign
 
 Distance = Callable[[jax.Array, jax.Array], jax.Array]
 # x₁, x₂ ↦ (d, ∂d/∂x₁, ∂d/∂x₂), the slopes (batch, features)
@@ -41,7 +41,7 @@ def pairwise_distance_by_hand(
     scale = xp.where(largest == 0, xp.ones_like(largest), largest)
     distance = largest * xp.sum((sizes / scale) ** p, axis=-1, keepdims=True) ** (1 / p)
     share = sizes / xp.where(distance == 0, xp.ones_like(distance), distance)
-    slope = xp.sign(difference) * share ** (p - 1)
+    slope = sign(difference) * share ** (p - 1)
     return distance[:, 0], slope, -slope
 
 

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from fcnet.activations.smooth import log1p_exp, logistic
-from fcnet.arrays import AnyArray, namespace
+from fcnet.activations.smooth import log1p_exp
+from fcnet.arrays import AnyArray, expit, namespace
 from fcnet.catalogue import Option, table
 from fcnet.contracts import CLASSIFICATION
 from fcnet.losses.record import Loss, from_slope, from_slopes, sigmoid_of, softmax_of
@@ -96,7 +96,7 @@ def soft_margin(outputs: jax.Array, targets: jax.Array) -> jax.Array:
 
 def _soft_margin(outputs: AnyArray, targets: AnyArray) -> tuple[AnyArray, AnyArray]:
     against = 1 - 2 * targets
-    return log1p_exp(against * outputs), against * logistic(against * outputs)
+    return log1p_exp(against * outputs), against * expit(against * outputs)
 
 
 def multilabel_soft_margin(
@@ -110,7 +110,7 @@ def _multilabel_soft_margin(
     outputs: AnyArray, targets: AnyArray, *, class_weights: AnyArray | None = None
 ) -> tuple[AnyArray, AnyArray]:
     each = targets * log1p_exp(-outputs) + (1 - targets) * log1p_exp(outputs)
-    slope = (1 - targets) * logistic(outputs) - targets * logistic(-outputs)
+    slope = (1 - targets) * expit(outputs) - targets * expit(-outputs)
     value = namespace(outputs).mean(weighted(each, class_weights), axis=-1)
     return value, weighted(slope, class_weights) / outputs.shape[-1]
 

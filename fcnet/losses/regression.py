@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from fcnet.arrays import AnyArray, absolute, namespace
+from fcnet.arrays import AnyArray, absolute, namespace, sign
 from fcnet.catalogue import Option, table
 from fcnet.contracts import REGRESSION
 from fcnet.losses.record import Loss, from_slope, outputs_themselves
@@ -38,7 +38,7 @@ def mae(outputs: jax.Array, targets: jax.Array) -> jax.Array:
 def _mae(outputs: AnyArray, targets: AnyArray) -> tuple[AnyArray, AnyArray]:
     xp = namespace(outputs)
     error = outputs - targets
-    return xp.abs(error), xp.sign(error)
+    return xp.abs(error), sign(error)
 
 
 def smooth_l1(outputs: jax.Array, targets: jax.Array, *, beta: float) -> jax.Array:
@@ -65,7 +65,8 @@ def _huber(outputs: AnyArray, targets: AnyArray, *, delta: float) -> tuple[AnyAr
     xp = namespace(outputs)
     error = outputs - targets
     slope = xp.clip(error, -delta, delta)
-    return slope * (error - 0.5 * slope), slope
+    # the part of the error within δ counts by its square, the part beyond by its size
+    return 0.5 * slope * slope + delta * (xp.abs(error) - xp.abs(slope)), slope
 
 
 def tukey(outputs: jax.Array, targets: jax.Array, *, c: float) -> jax.Array:
