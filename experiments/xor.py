@@ -6,7 +6,7 @@ Source   Minsky & Papert 1969, Perceptrons; the lecture on fully-connected netwo
          squared error, gradient descent on all four points).
 Command  python experiments/xor.py
 Time     6 s on 2 CPU cores: both architectures, 200 seeds each, as two compiled programs.
-Expected neuron 0 of 200 seeds; network 135 of 200 (95 % interval 61 to 74 %): from the others it gets stuck where ReLU
+Expected neuron 0 of 200 seeds; network 133 of 200 (95 % interval 60 to 73 %): from the others it gets stuck where ReLU
          units are dead on a corner. "Can" is therefore the right word.
 """
 

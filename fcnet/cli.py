@@ -221,3 +221,6 @@ def guarded(call: Callable[[], Any]) -> int:
     except KeyboardInterrupt:
         print("fcnet: stopped", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0

@@ -97,6 +97,8 @@ class DataConfig:
     """Tables: what the target is, where the column itself leaves it open."""
     drop: Names = ()
     """Tables: columns to leave out."""
+    sample_weight: str | None = None
+    """Tables: the column that says how much a row counts in training; it is no feature."""
     data_dir: str | None = None
     """Where prepared sets and IDX files are kept. [default: $FCNET_DATA_DIR or ~/.cache/fcnet/data]"""
     download: Switch = False
@@ -132,7 +134,17 @@ class DataConfig:
         """The same for the data room, which checks it."""
         split = SplitSpec(self.validation, self.test, self.split_seed, self.folds, self.fold)
         draw = Draw(self.samples, self.noise, self.split_seed, self.function, self.interval)
-        return DataSpec(self.data, self.target, self.task, self.drop, self.data_dir, self.download, split, draw)
+        return DataSpec(
+            self.data,
+            self.target,
+            self.task,
+            self.drop,
+            self.data_dir,
+            self.download,
+            split,
+            draw,
+            sample_weight=self.sample_weight,
+        )
 
 
 @Parameter(name="*", group=Group.create_ordered("Augmentation"))

@@ -30,7 +30,8 @@ def on_device(dataset: Dataset) -> TrainData:
     def put(rows: Rows) -> tuple[jax.Array, jax.Array]:
         return jnp.asarray(rows.x), jnp.asarray(rows.y)
 
-    return TrainData(*put(dataset.train), None if dataset.validation is None else put(dataset.validation))
+    weight = None if dataset.train.weight is None else jnp.asarray(dataset.train.weight)
+    return TrainData(*put(dataset.train), None if dataset.validation is None else put(dataset.validation), weight)
 
 
 class Progress(NamedTuple):

@@ -81,6 +81,8 @@ def data_fingerprint(dataset: Dataset) -> str:
     for name, rows in dataset.parts.items():
         digest.update(name.encode())
         for array in rows:
+            if array is None:
+                continue
             digest.update(f"{array.dtype}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

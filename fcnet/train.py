@@ -65,11 +65,12 @@ class RunSpec:
 
 
 class TrainData(NamedTuple):
-    """The rows of a run, on the device as they were stored; ``validation`` is None where there is none."""
+    """The rows of a run, on the device as stored; ``validation`` and ``weight`` are None where there is none."""
 
     x: jax.Array
     y: jax.Array
     validation: tuple[jax.Array, jax.Array] | None
+    weight: jax.Array | None = None
 
 
 class Best(NamedTuple):
@@ -173,7 +174,8 @@ def _train_epoch(
 
     def step(carry: _Carry, key_and_rows: tuple[jax.Array, jax.Array]) -> tuple[_Carry, jax.Array]:
         key, chosen = key_and_rows
-        return _step(spec, hparams, optimizer, carry, Batch(data.x[chosen], data.y[chosen]), key)
+        batch = Batch(data.x[chosen], data.y[chosen], None if data.weight is None else data.weight[chosen])
+        return _step(spec, hparams, optimizer, carry, batch, key)
 
     full, rest = divmod(rows, spec.batch_size)
     step_keys = jax.random.split(noise_key, full + 1)

@@ -59,7 +59,7 @@ def test_data_that_are_not_there_end_in_one_line():
     assert "nowhere/mnist does not exist" in done.stderr
 
 
-@pytest.mark.parametrize("name", ["digits_accuracy", "first_minute", "mnist_epoch"])
+@pytest.mark.parametrize("name", ["catalogue_speed", "digits_accuracy", "first_minute", "mnist_epoch"])
 def test_benchmark_results_are_committed_with_their_machine(name):
     import json
 

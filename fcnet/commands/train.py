@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from fcnet import checkpoint, gradcheck, metrics, provenance, runs
@@ -17,7 +16,7 @@ from fcnet.console import Reporter
 from fcnet.contracts import Batch, HParams
 from fcnet.data import Dataset, encoding, load
 from fcnet.errors import Interrupted, require
-from fcnet.fitting import DivergedError, Progress, as_hparams, check_fits, fit, fresh_state
+from fcnet.fitting import DivergedError, Progress, as_hparams, check_fits, fit, fresh_state, on_device
 from fcnet.runs import RunFolder
 from fcnet.train import History, RunSpec, RunState
 
@@ -32,7 +31,8 @@ def check_gradients(spec: RunSpec, hparams: HParams, dataset: Dataset, seed: int
     traced = as_hparams(hparams, spec.model.param_dtype)
     rows = min(CHECKED_ROWS, len(dataset.train.y))
     state = fresh_state(spec, traced, len(dataset.train.y), seed)
-    batch = Batch(jnp.asarray(dataset.train.x[:rows]), jnp.asarray(dataset.train.y[:rows]))
+    data = on_device(dataset)
+    batch = Batch(data.x[:rows], data.y[:rows], None if data.weight is None else data.weight[:rows])
     return gradcheck.compare_manual_with_autodiff(
         spec.objective, traced, state.params, batch, state=state.model_state, key=state.key
     )

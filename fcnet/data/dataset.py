@@ -7,10 +7,14 @@ import numpy as np
 
 
 class Rows(NamedTuple):
-    """Examples of one part: ``x`` (rows, features), ``y`` (rows,) int32 classes or (rows, outputs) numbers."""
+    """Examples of one part: ``x`` (rows, features), ``y`` (rows,) int32 classes or (rows, outputs) numbers.
+
+    ``weight``: (rows,) how much each counts in training, or None where all count alike.
+    """
 
     x: np.ndarray
     y: np.ndarray
+    weight: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

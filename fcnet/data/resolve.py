@@ -35,6 +35,7 @@ class DataSpec:
     ``target``, ``task``, ``drop``: for tables: what to predict, as what, and which columns to leave out.
     ``data_dir``: the folder of prepared sets and IDX files; None means ``default_data_dir()``.
     ``download``: fetch a TFDS set that is not there yet.
+    ``sample_weight``: for tables: the column that says how much a row counts in training.
     ``standardise_target``: bring the numbers to predict to mean 0 and variance 1, where the source is measurements.
     """
 
@@ -47,6 +48,7 @@ class DataSpec:
     split: SplitSpec = SplitSpec()
     draw: generated_sets.Draw = generated_sets.Draw()
     standardise_target: bool = True
+    sample_weight: str | None = None
 
     def __post_init__(self) -> None:
         require(bool(self.data), "data must name a set, a folder or a file")
@@ -104,7 +106,7 @@ def _from_path(path: Path, spec: DataSpec) -> Source:
     if path.is_dir():
         return idx.load(path)
     require(tables.is_table(path), f"{path}: expected a file ending in {', '.join(tables.SUFFIXES)}")
-    return tables.load(path, spec.target, spec.task, spec.drop)
+    return tables.load(path, spec.target, spec.task, spec.drop, spec.sample_weight)
 
 
 def load(spec: DataSpec) -> Dataset:
@@ -122,12 +124,12 @@ def load(spec: DataSpec) -> Dataset:
             fitted.fit(source.rows.x[parts.train])
     shift, scale = _target_scale(source, source.rows.y[parts.train]) if spec.standardise_target else (0.0, 1.0)
 
-    def rows(x: np.ndarray, y: np.ndarray) -> Rows | None:
+    def rows(x: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None) -> Rows | None:
         if len(y) == 0:
             return None
         encoded = encoding.encode(fitted, x, source.features, source.name)
         if source.task == CLASSIFICATION:
-            return Rows(encoded, y)
+            return Rows(encoded, y, weight)
         with np.errstate(over="ignore"):
             numbers = ((y - shift) / scale).astype(np.float32)
         large = ~np.isfinite(numbers).all(axis=1)
@@ -135,10 +137,11 @@ def load(spec: DataSpec) -> Dataset:
         require(
             not large.any(), f"{source.name}: the target {source.target!r} is too large to be standardised: {value:g}"
         )
-        return Rows(encoded, numbers)
+        return Rows(encoded, numbers, weight)
 
     def part(numbers: np.ndarray) -> Rows | None:
-        return rows(source.rows.x[numbers], source.rows.y[numbers])
+        x, y, weight = source.rows
+        return rows(x[numbers], y[numbers], None if weight is None else weight[numbers])
 
     train = part(parts.train)
     require(train is not None, f"{source.name}: no rows left to train on")

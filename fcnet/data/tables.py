@@ -135,13 +135,20 @@ def check_column(column: Column, path: Path) -> None:
     )
 
 
-def load(path: Path, target: str | None, task: str | None = None, drop: tuple[str, ...] = ()) -> Source:
+def load(
+    path: Path, target: str | None, task: str | None = None, drop: tuple[str, ...] = (), weight: str | None = None
+) -> Source:
     """The table in the file ``path``; see ``from_columns``."""
-    return from_columns(read(path), path, target, task, drop)
+    return from_columns(read(path), path, target, task, drop, weight)
 
 
 def from_columns(
-    columns: list[Column], path: Path, target: str | None, task: str | None = None, drop: tuple[str, ...] = ()
+    columns: list[Column],
+    path: Path,
+    target: str | None,
+    task: str | None = None,
+    drop: tuple[str, ...] = (),
+    weight: str | None = None,
 ) -> Source:
     """A table with the column ``target`` as what is to be predicted.
 
@@ -151,19 +158,21 @@ def from_columns(
             (at most 20 different) are classes too.
         task: "classification" or "regression" to decide otherwise.
         drop: columns to leave out.
+        weight: the column that says how much a row counts in training.
 
     Raises:
         InputError: what ``check_column`` refuses, a column that is not there, a target that is constant or has
-            missing values, or no feature left.
+            missing values, weights that are missing, negative or all 0, or no feature left.
     """
     named = {column.name: column for column in columns}
     require(target is not None, f"{path} is a table: say which column to predict with --target: {', '.join(named)}")
-    for name in (*drop, target or ""):
+    for name in (*drop, target or "", *(() if weight is None else (weight,))):
         if name not in named:
             raise unknown(f"column of {path}", name, named)
     goal = named[target or ""]
     require(goal.name not in drop, f"column {goal.name!r} cannot be both --target and --drop")
-    kept = [column for column in columns if column is not goal and column.name not in drop]
+    require(weight != goal.name, f"column {goal.name!r} cannot be both --target and --sample-weight")
+    kept = [column for column in columns if column.name not in (goal.name, weight, *drop)]
     require(bool(kept), f"{path} has no column beside the target {goal.name!r}")
     for column in kept:
         check_column(column, path)
@@ -171,7 +180,7 @@ def from_columns(
     return Source(
         name=path.name.split(".")[0],
         task=task,
-        rows=Rows(stack(kept), y),
+        rows=Rows(stack(kept), y, None if weight is None else _weights(named[weight], path)),
         features=tuple(column.name for column in kept),
         origin=f"{path}, {len(y):,} rows",
         classes=classes,
@@ -193,6 +202,16 @@ def class_name(value: Any) -> str:
     if not isinstance(value, float):
         return str(value)
     return str(int(value)) if value.is_integer() else repr(float(value))
+
+
+def _weights(column: Column, path: Path) -> np.ndarray:
+    where = f"{path}: weight column {column.name!r}"
+    require(column.is_numeric, f"{where} is not numeric")
+    bad = ~(np.isfinite(column.values) & (column.values >= 0))
+    row = int(bad.argmax())
+    require(not bad.any(), f"{where} must be numbers ≥ 0, row {row + 1} has {column.values[row]:g}")
+    require(bool(column.values.any()), f"{where} is 0 in every row: no row counts")
+    return column.values.astype(np.float32)
 
 
 def _target(goal: Column, task: str | None, path: Path) -> tuple[np.ndarray, tuple[str, ...], str]:
