@@ -27,8 +27,12 @@ def score_name(loss: str) -> str:
     return "accuracy" if losses.get(loss).task == CLASSIFICATION else "r2"
 
 
-def accuracy(outputs: jax.Array, labels: jax.Array) -> jax.Array:
-    """Share of rows whose largest output is that of their class: outputs (batch, classes), labels (batch,)."""
+def accuracy(outputs: jax.Array, y: jax.Array) -> jax.Array:
+    """Share of rows whose largest output is that of their class: outputs (batch, classes).
+
+    ``y``: (batch,) class indices, or (batch, classes) memberships, of which the largest is taken.
+    """
+    labels = y if y.ndim == 1 else jnp.argmax(y, axis=-1)
     return jnp.mean((jnp.argmax(outputs, axis=-1).astype(labels.dtype) == labels).astype(outputs.dtype))
 
 

@@ -43,3 +43,9 @@ def test_smoothing_and_penalties_stay_out_of_the_reported_loss(key, random):
     outputs = models.apply(spec.model, params, x)
     expected = -jax.nn.log_softmax(outputs)[jnp.arange(9), y]
     np.testing.assert_allclose(metrics.evaluate(spec, params, {}, x, y).loss, expected.mean(), rtol=1e-6)
+
+
+def test_soft_targets_count_by_their_largest(random):
+    outputs = jnp.asarray(random.normal(size=(20, 3)), jnp.float32)
+    soft = jnp.asarray(random.dirichlet(np.ones(3), 20), jnp.float32)
+    assert float(metrics.accuracy(outputs, soft)) == float((outputs.argmax(1) == soft.argmax(1)).mean())

@@ -67,3 +67,11 @@ def test_one_rate_for_all_or_one_for_each():
     assert rates(SPEC, HParams(0.1)) == (None, None)
     with pytest.raises(InputError, match="dropout has 3 rates, but there are 2 hidden layers"):
         rates(SPEC, HParams(0.1, dropout=(0.1, 0.2, 0.3)))
+
+
+def test_all_draws_of_a_step_come_from_one_split(key):
+    spec = MLPSpec(5, 2, (8, 8), ("rrelu", "relu"))
+    hparams = HParams(0.1, dropout=0.2, input_noise=0.1, hidden_noise=0.1)
+    program = str(jax.make_jaxpr(lambda key: draw(spec, hparams, 6, key))(key))
+    assert program.count("random_split") == 1
+    assert "random_fold_in" not in program

@@ -59,7 +59,8 @@ def report(spec: ObjectiveSpec, params: Params, state: ModelState, parts: dict[s
     for name, rows in parts.items():
         outputs, losses = (np.asarray(array, np.float64) for array in answer(params, state, rows.x, rows.y))
         if get_loss(spec.loss).task == CLASSIFICATION:
-            score = intervals.share(int((outputs.argmax(axis=1) == rows.y).sum()), len(rows.y))
+            labels = rows.y if rows.y.ndim == 1 else rows.y.argmax(axis=1)
+            score = intervals.share(int((outputs.argmax(axis=1) == labels).sum()), len(labels))
         else:
             score = intervals.r2(outputs, np.asarray(rows.y, np.float64))
         reports[name] = PartReport(len(rows.y), intervals.mean(losses), score, outputs)
