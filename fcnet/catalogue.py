@@ -50,6 +50,11 @@ class Option:
             return f"{kind} {'<' if self.open_high else '≤'} {self.high:g}"
         return f"{kind} in {'(' if self.open_low else '['}{self.low:g}, {self.high:g}{')' if self.open_high else ']'}"
 
+    @property
+    def shown(self) -> str:
+        """The default as one writes it."""
+        return str(self.default).lower() if isinstance(self.default, bool) else str(self.default)
+
     def read(self, given: Value) -> Value | None:
         """``given``, perhaps as text, in the type of the default; None where it is not allowed."""
         text = str(given).strip().lower()
@@ -70,14 +75,15 @@ class Option:
 class Entry:
     """What is said of every component.
 
-    ``formula``: as a person writes it. ``options``: by name, see ``Option``. ``ascending``: options of which each must
-        be larger than the one before. ``source``: paper or lecture.
+    ``formula``, ``derivative_formula``: as a person writes them. ``source``: paper or lecture.
+    ``options``: by name, see ``Option``. ``ascending``: options of which each must be larger than the one before.
     ``torch``: PyTorch's name for the same thing, empty where it has none.
     ``differs``: how and why it means to differ from PyTorch's, empty where it does not.
     """
 
     name: str
     formula: str
+    derivative_formula: str = ""
     source: str = ""
     torch: str = ""
     differs: str = ""
@@ -110,7 +116,7 @@ class Entry:
     @property
     def written(self) -> str:
         """The entry with its options at their defaults, as one writes it in a spec."""
-        pairs = ",".join(f"{name}={option.default}" for name, option in self.options.items())
+        pairs = ",".join(f"{name}={option.shown}" for name, option in self.options.items())
         return f"{self.name}:{pairs}".rstrip(":")
 
 
@@ -133,13 +139,14 @@ def choose(kind: str, text: str, entries: Mapping[str, E]) -> tuple[E, Options]:
     Raises:
         InputError: a name, an option or a value that is not in the catalogue; the nearest ones are listed.
     """
-    name, _, rest = str(text).strip().partition(":")
+    name, colon, rest = str(text).strip().partition(":")
     if name not in entries:
         raise unknown(kind, name, entries)
     given: dict[str, Value] = {}
-    for pair in rest.split(",") if rest else ():
+    for pair in rest.split(",") if colon else ():
         option, equals, value = pair.partition("=")
         require(bool(equals), f"{kind} {text}: expected {name}:option=value, got {pair!r}")
+        require(option.strip() not in given, f"{kind} {text}: {option.strip()} is given twice")
         given[option.strip()] = value
     return entries[name], entries[name].values(kind, given)
 

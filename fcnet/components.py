@@ -15,7 +15,7 @@ from fcnet.regularizers import REGULARIZERS
 KINDS: dict[str, Mapping[str, Entry]] = {
     "activations": ACTIVATIONS,
     "losses": LOSSES,
-    "layers": LAYERS,
+    "layers": {**LAYERS, "maxout": ACTIVATIONS["maxout"], "max_norm": REGULARIZERS["max_norm"]},
     "initialisers": INITIALIZERS,
     "regularisers": REGULARIZERS,
     "optimisers": OPTIMIZERS,
@@ -36,13 +36,41 @@ _FLAGS = {
 }
 
 
+# What others call them, beside PyTorch's names, which the entries carry.
+_ALSO = {
+    "dropout": ("inverted", "classic", "alpha", "connect"),
+    "dropconnect": ("connect",),
+    "swish": ("silu",),
+    "perceptron": ("step",),
+    "momentum": ("sgd",),
+    "gradient_descent": ("gd",),
+    "ridge": ("l2",),
+    "lasso": ("l1",),
+}
+
+
+def called(name: str) -> list[tuple[str, Entry]]:
+    """Kind and entry of every component of that name: ours, or else another's, such as ``CrossEntropyLoss``."""
+    ours = [(kind, entries[name]) for kind, entries in KINDS.items() if name in entries]
+    if ours:
+        return ours
+    plain = name.lower().replace("-", "_")
+
+    def is_meant(entry: Entry) -> bool:
+        return entry.name in _ALSO.get(plain, ()) or plain in (entry.torch.lower(), entry.torch.lower().split(".")[-1])
+
+    return [(kind, entry) for kind, entries in KINDS.items() for entry in entries.values() if is_meant(entry)]
+
+
 def usage(kind: str, entry: Entry) -> str:
     """How ``fcnet train`` is told to use the component, with its options at their defaults."""
-    if kind == "regularisers" or entry.name.endswith("_noise"):
+    if entry.name in REGULARIZERS or entry.name.endswith("_noise"):
         return f"fcnet train --{entry.name.replace('_', '-')} NUMBER" + (
             " NUMBER" if entry.name == "elastic_net" else ""
         )
     if entry.name == "dense":
         return "fcnet train --hidden 64 32"
+    if entry.name == "maxout":
+        kind = "activations"
     flag = "--norm" if entry.name in NORMS else "--dropout-kind" if entry.name in DROPOUTS else _FLAGS.get(kind, "")
     return f"fcnet train {_FLAGS.get(kind, flag)} {entry.written}"

@@ -60,9 +60,10 @@ class HParams(NamedTuple):
 class Gradients(NamedTuple):
     """What a ``GradFn`` returns.
 
-    ``loss``: the objective that ``grads`` belong to: mean loss plus penalties.
+    ``loss``: the objective that ``grads`` belong to: the reduced loss plus penalties.
     ``grads``: ∂loss/∂params, the same tree as the parameters.
-    ``data_loss``: the mean loss alone, comparable between training and evaluation.
+    ``data_loss``: the mean loss alone, whatever the reduction: comparable between batch sizes, and with evaluation but
+        for class weights and smoothing.
     ``outputs``: (batch, outputs) what the network answered.
     ``state``: the model's non-trained state after this batch.
     """

@@ -108,8 +108,8 @@ def check_fits(spec: RunSpec, dataset: Dataset) -> None:
         if part.y.ndim == 2:
             losses.check_targets(loss, part.y, f"{data.name}, {name} part")
     require(
-        spec.ignored is None or bool((dataset.train.y != spec.ignored).any()),
-        f"all {rows} training rows of {data.name} are of the ignored class {spec.ignored}",
+        _some_row_counts(spec, dataset.train),
+        f"all {rows} training rows of {data.name} are ignored or weigh 0: no row is left to learn from",
     )
     over_batch = any(layer.norm is not None and layer.norm.over_batch for layer in model.layers)
     smallest = rows % spec.batch_size or spec.batch_size
@@ -122,6 +122,15 @@ def check_fits(spec: RunSpec, dataset: Dataset) -> None:
         model.dtype != "float64" or jax.dtypes.canonicalize_dtype("float64") == jnp.float64,
         "float64 needs jax.config.update('jax_enable_x64', True) before anything is computed",
     )
+
+
+def _some_row_counts(spec: RunSpec, rows: Rows) -> bool:
+    counts = np.ones(len(rows.y)) if rows.weight is None else rows.weight
+    if rows.y.ndim == 1 and spec.ignored is not None:
+        counts = counts * (rows.y != spec.ignored)
+    if rows.y.ndim == 1 and spec.class_weights is not None:
+        counts = counts * np.asarray(spec.class_weights)[rows.y]
+    return bool(counts.any())
 
 
 def fresh_state(spec: RunSpec, hparams: HParams, rows: int, seed: int) -> RunState:

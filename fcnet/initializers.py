@@ -154,6 +154,7 @@ INITIALIZERS = table(
     ),
     _normal(
         name="gaussian",
+        source="Krizhevsky et al. 2012, ImageNet classification with deep convolutional neural networks",
         variance=lambda fan_in, fan_out, *, sigma: sigma**2,
         options={"sigma": _SIGMA},
         formula="normal, variance σ²",
@@ -161,6 +162,7 @@ INITIALIZERS = table(
     ),
     _uniform(
         name="uniform",
+        source="PyTorch's documentation",
         variance=lambda fan_in, fan_out, *, limit: limit**2 / 3,
         options={"limit": Option(0.05, "the largest absolute value", low=0)},
         formula="uniform on ±limit, variance limit² / 3",

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from fcnet import losses
 from fcnet.contracts import CLASSIFICATION, HParams, ModelState, Params
+from fcnet.errors import require
 from fcnet.models import apply
 from fcnet.objective import ObjectiveSpec, targets
 
@@ -32,6 +33,8 @@ def accuracy(outputs: jax.Array, y: jax.Array) -> jax.Array:
 
     ``y``: (batch,) class indices, or (batch, classes) memberships, of which the largest is taken.
     """
+    if y.ndim == 2:
+        require(y.shape == outputs.shape, f"memberships must have the outputs' shape {outputs.shape}, got {y.shape}")
     labels = y if y.ndim == 1 else jnp.argmax(y, axis=-1)
     return jnp.mean((jnp.argmax(outputs, axis=-1).astype(labels.dtype) == labels).astype(outputs.dtype))
 

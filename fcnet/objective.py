@@ -20,6 +20,7 @@ _GIVING = {
     "log_probabilities": ("log_softmax",),
     "rates": ("softplus",),
 }
+_OF_LOGITS = ("cross_entropy", "binary_cross_entropy", "multilabel_soft_margin", "soft_margin")
 Reduction = Literal["none", "mean", "sum", "batchmean"]
 
 
@@ -62,6 +63,10 @@ class ObjectiveSpec:
         require(
             not giving or output in giving,
             f"{loss.name} needs {what} as outputs: output activation {' or '.join(giving)}, got {output}",
+        )
+        doubled = loss.name in _OF_LOGITS and output in ("softmax", "sigmoid", "log_sigmoid")
+        require(
+            not doubled, f"{loss.name} takes logits and squashes them itself: output activation {output} does it twice"
         )
         require(
             self.model.outputs % loss.outputs_per_target == 0,
@@ -157,11 +162,15 @@ def _column(rows: jax.Array, unreduced: jax.Array) -> jax.Array:
     return rows.reshape(rows.shape + (1,) * (unreduced.ndim - 1))
 
 
+def unreduced(spec: ObjectiveSpec, hparams: HParams, outputs: jax.Array, batch: Batch) -> jax.Array:
+    """The losses of ``outputs`` (batch, outputs) before they are reduced, class weights included."""
+    wanted = targets(spec, hparams, batch.y)
+    return losses.get(spec.loss).function(outputs, wanted, **class_weights(spec, outputs.dtype))
+
+
 def value(spec: ObjectiveSpec, hparams: HParams, outputs: jax.Array, batch: Batch) -> jax.Array:
     """The reduced loss of ``outputs`` (batch, outputs), without penalties."""
-    wanted = targets(spec, hparams, batch.y)
-    unreduced = losses.get(spec.loss).function(outputs, wanted, **class_weights(spec, outputs.dtype))
-    return reduce(spec.reduction, unreduced, row_weights(spec, batch))
+    return reduce(spec.reduction, unreduced(spec, hparams, outputs, batch), row_weights(spec, batch))
 
 
 def autodiff(spec: ObjectiveSpec, hparams: HParams) -> GradFn:
@@ -171,8 +180,9 @@ def autodiff(spec: ObjectiveSpec, hparams: HParams) -> GradFn:
         params: Params, batch: Batch, state: ModelState, drawn: noise.Noise
     ) -> tuple[jax.Array, tuple[jax.Array, jax.Array, ModelState]]:
         outputs, after = models.train_apply(spec.model, params, batch.x, state, drawn)
-        data_loss = value(spec, hparams, outputs, batch)
-        return data_loss + regularizers.penalty(hparams, params), (data_loss, outputs, after)
+        found, weights = unreduced(spec, hparams, outputs, batch), row_weights(spec, batch)
+        loss = reduce(spec.reduction, found, weights) + regularizers.penalty(hparams, params)
+        return loss, (reduce("mean", found, weights), outputs, after)
 
     def gradients(params: Params, batch: Batch, *, state: ModelState, key: jax.Array) -> Gradients:
         drawn = noise.draw(spec.model, hparams, batch.x.shape[0], key)

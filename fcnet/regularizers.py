@@ -7,6 +7,7 @@ the loss without (mse), so that beside it the same λ weighs twice as much.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isfinite
 
 import jax
 import jax.numpy as jnp
@@ -90,7 +91,8 @@ def elastic_net(strength: float, ratio: float) -> tuple[float, float]:
     Raises:
         InputError: a number out of its range.
     """
-    require(strength >= 0, f"the strength of an elastic net must be ≥ 0, got {strength}")
+    ok = isfinite(strength) and strength >= 0
+    require(ok, f"the strength of an elastic net must be a number ≥ 0, got {strength}")
     require(0 <= ratio <= 1, f"the ratio of an elastic net must be in [0, 1], got {ratio}")
     return strength * ratio, strength * (1 - ratio)
 

@@ -90,7 +90,7 @@ class RunFolder:
         Raises:
             InputError: the config was edited since.
         """
-        same = provenance.fingerprint(self.config().to_json()) == self.read()["identity"].get("config")
+        same = provenance.fingerprint(self.read()["config"]) == self.read()["identity"].get("config")
         require(same, f"{self.path / RUN_FILE} was changed since the run began: undo that, or start again")
 
 

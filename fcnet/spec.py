@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import isfinite
 from typing import Literal
 
 import jax.numpy as jnp
@@ -71,7 +72,7 @@ class MLPSpec:
     ``norm``: likewise, "none" or "batch", "layer", "group:groups=4", "instance"; ``norm_position``: of the activation.
     ``dropout``: which kind, where there is a rate: "inverted", "classic", "alpha" or "connect".
     ``output_activation``: "identity" leaves logits or predictions.
-    ``initializer``: of the kernels. ``bias``: the constant every hidden bias starts from (output biases start at 0).
+    ``initializer``: of the kernels. ``bias``: the constant every hidden bias starts from; ``output_bias``: likewise.
     ``input_scale``: what stored inputs are multiplied by (1/255 for 8-bit pixels).
     ``dtype``: of the products: float32, float64 or bfloat16.
 
@@ -91,12 +92,19 @@ class MLPSpec:
     norm_position: Literal["before", "after"] = "before"
     dropout: str = "inverted"
     output_activation: str = "identity"
+    output_bias: float = 0.0
 
     def __post_init__(self) -> None:
         require(self.inputs > 0, f"inputs must be at least 1, got {self.inputs}")
         require(self.outputs > 0, f"outputs must be at least 1, got {self.outputs}")
         for number, units in enumerate(self.hidden, start=1):
             require(units > 0, f"hidden layer {number} must have at least 1 unit, got {units}")
+        for name, start in (("bias", self.bias), ("output_bias", self.output_bias)):
+            require(isfinite(start), f"{name} must be a number, got {start}")
+        ok = isfinite(self.input_scale) and self.input_scale > 0
+        require(ok, f"input_scale must be a number > 0, got {self.input_scale}")
+        random_output = activations.get(self.output_activation).draw is not None
+        require(not random_output, f"output activation {self.output_activation} is random in training: not for outputs")
         if self.norm_position not in ("before", "after"):
             raise unknown("norm position", self.norm_position, ("before", "after"))
         if self.dropout not in DROPOUTS:
@@ -136,7 +144,7 @@ class MLPSpec:
             )
         ]
         answer = activations.get(self.output_activation)
-        return (*hidden, LayerSpec(self.layer_names[-1], self.sizes[-2], self.outputs, answer))
+        return (*hidden, LayerSpec(self.layer_names[-1], self.sizes[-2], self.outputs, answer, bias=self.output_bias))
 
     def _for_each(self, field: str, given: str | tuple[str, ...]) -> tuple[str, ...]:
         texts = (given,) if isinstance(given, str) else given

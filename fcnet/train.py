@@ -212,7 +212,9 @@ def _epoch(
         candidate = Best(carry.params, carry.model_state, evaluation.score, evaluation.loss, epoch)
         best = jax.tree.map(lambda new, old: jnp.where(better, new, old), candidate, state.best)
     # the last update of an epoch is followed by no loss that could tell
-    finite = jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(carry.params)]).all()
+    finite = jnp.stack(
+        [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves((carry.params, carry.model_state))]
+    ).all()
     if data.validation is not None:
         finite &= jnp.isfinite(evaluation.loss)
     failed_step = jnp.where((failed_step == 0) & ~finite, jnp.int32(last_step), failed_step)

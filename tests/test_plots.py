@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from fcnet import plots
+from fcnet.analysis.profiles import profile
 
 
 @pytest.fixture
@@ -70,3 +71,40 @@ def test_predicted_against_true(tmp_path, drawn, random):
     plots.predicted_against_true(true + 0.1, true, target="price", title="t", path=tmp_path / "p.png")
     assert_readable(drawn[0], tmp_path / "p.png", legends=True)
     assert drawn[0].axes[0].get_xlabel() == "true price"
+
+
+def test_activation(tmp_path, drawn):
+    found = profile("hardtanh")
+    plots.activation(found, formula="min(max(z, −1), 1)", path=tmp_path / "hardtanh.png")
+    assert_readable(drawn[0], tmp_path / "hardtanh.png", legends=True)
+    (panel,) = drawn[0].axes
+    assert panel.get_title(loc="left") == "hardtanh\nmin(max(z, −1), 1)"
+    lines = {line.get_label(): line for line in panel.lines}
+    np.testing.assert_array_equal(lines["f(z)"].get_ydata(), found.value)
+    np.testing.assert_array_equal(lines["f′(z)"].get_ydata(), found.derivative)
+    np.testing.assert_array_equal(panel.collections[0].get_offsets(), found.marks)
+    low, high = panel.get_ylim()
+    assert low < -1 < 1 < high
+
+
+def test_activation_says_what_z_is(tmp_path, drawn):
+    plots.activation(profile("softmax"), formula="f", path=tmp_path / "softmax.png")
+    (panel,) = drawn[0].axes
+    assert panel.get_xlabel() == "z (first of three units, the others at 0)"
+    assert not panel.collections
+    assert [text.get_text() for text in panel.get_legend().get_texts()] == ["f(z)", "f′(z)"]
+
+
+@pytest.mark.parametrize("names", [("relu", "softmax"), ("relu", "tanh", "gelu", "elu", "silu", "mish", "step")])
+def test_activation_gallery(names, tmp_path, drawn):
+    path = tmp_path / "gallery.png"
+    plots.activation_gallery([profile(name) for name in names], title="all", path=path)
+    shown = [panel for panel in drawn[0].axes if panel.get_visible()]
+    assert [panel.get_title(loc="left") for panel in shown] == list(names)
+    for panel, name in zip(shown, names, strict=True):
+        lines = {line.get_label(): line for line in panel.lines}
+        np.testing.assert_array_equal(lines["f(z)"].get_ydata(), profile(name).value)
+    (legend,) = drawn[0].legends
+    assert [text.get_text() for text in legend.get_texts()] == ["f(z)", "f′(z)", "f′ taken at a kink"]
+    assert drawn[0].get_suptitle() == "all"
+    assert list(tmp_path.iterdir()) == [path]

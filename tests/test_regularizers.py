@@ -78,7 +78,7 @@ def test_elastic_net(params):
 
 @pytest.mark.parametrize(
     ("strength", "ratio", "message"),
-    [(-1.0, 0.5, "strength of an elastic net must be ≥ 0, got -1"), (1.0, 1.5, r"in \[0, 1\], got 1.5")],
+    [(-1.0, 0.5, "strength of an elastic net must be a number ≥ 0, got -1"), (1.0, 1.5, r"in \[0, 1\], got 1.5")],
 )
 def test_elastic_net_refuses(strength, ratio, message):
     with pytest.raises(InputError, match=message):

@@ -260,7 +260,7 @@ def _plain_case(
         spec = _spec(text, outputs.shape[1], outputs.dtype, **kept)
         if reduction != "none":
             if by_hand:
-                value, towards = output_gradient(spec, hparams, outputs, batch)
+                value, _, towards = output_gradient(spec, hparams, outputs, batch)
             else:
                 value, towards = jax.value_and_grad(lambda o: objective.value(spec, hparams, o, batch))(outputs)
             return {"value": value, "∂outputs": towards}

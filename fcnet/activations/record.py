@@ -34,6 +34,7 @@ class Activation(Entry):
     ``local``: where f is elementwise and nothing is learned, z ↦ (f(z), f′(z)); ``by_hand`` then follows from it.
     ``range``: of values, for people. ``kinks``: options ↦ the z where f is not differentiable; f′ there is what
         ``derivative_formula`` says, the value that PyTorch takes.
+    ``ties``: where pre-activations that meet make it not differentiable, in words.
     ``pieces``: options ↦ pre-activations for each unit.
     ``learned``: (units, **options) ↦ {name: initial value}, NumPy arrays, or None.
     ``draw``: (key, shape, dtype, **options) ↦ the random slopes of one training step, or None.
@@ -41,10 +42,10 @@ class Activation(Entry):
 
     function: Callable[..., jax.Array]
     by_hand: ByHand
-    derivative_formula: str
     range: str
     local: Callable[..., tuple[AnyArray, AnyArray]] | None = None
     kinks: Callable[..., tuple[float, ...]] = no_kinks
+    ties: str = ""
     pieces: Callable[..., int] = one_piece
     learned: Callable[..., dict[str, Any]] | None = None
     draw: Callable[..., jax.Array] | None = None

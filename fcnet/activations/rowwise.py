@@ -44,21 +44,31 @@ def _in_pieces(z: AnyArray, pieces: int) -> AnyArray:
     return namespace(z).reshape(z, (*z.shape[:-1], pieces, z.shape[-1] // pieces))
 
 
+def _winners(stacked: AnyArray) -> AnyArray:
+    """Where the largest piece of each unit is; of equal ones the first.
+
+    By its place, not by comparing with the maximum: a compiler may compute a piece twice with different roundings, and
+    then nothing equals the maximum.
+    """
+    xp = namespace(stacked)
+    places = xp.reshape(xp.arange(stacked.shape[-2]), (*(1,) * (stacked.ndim - 2), -1, 1))
+    return xp.argmax(stacked, axis=-2, keepdims=True) == places
+
+
 def _maxout_in_jax(z: jax.Array, *, pieces: int) -> jax.Array:
-    return jnp.max(_in_pieces(z, pieces), axis=-2)
+    stacked = _in_pieces(z, pieces)
+    return jnp.sum(jnp.where(_winners(stacked), stacked, jnp.zeros_like(stacked)), axis=-2)
 
 
 def _maxout(z: AnyArray, *, pieces: int) -> tuple[AnyArray, Pullback]:
     xp = namespace(z)
     stacked = _in_pieces(z, pieces)
-    largest = xp.max(stacked, axis=-2, keepdims=True)
-    wins = xp.astype(stacked == largest, z.dtype)
-    share = wins / xp.sum(wins, axis=-2, keepdims=True)
+    wins = xp.astype(_winners(stacked), z.dtype)
 
     def pullback(upstream: AnyArray) -> tuple[AnyArray, dict[str, AnyArray]]:
-        return xp.reshape(xp.expand_dims(upstream, axis=-2) * share, z.shape), {}
+        return xp.reshape(xp.expand_dims(upstream, axis=-2) * wins, z.shape), {}
 
-    return largest[..., 0, :], pullback
+    return xp.max(stacked, axis=-2), pullback
 
 
 ROWWISE = table(
@@ -98,8 +108,9 @@ ROWWISE = table(
         function=_maxout_in_jax,
         by_hand=_maxout,
         formula="max(z₁, …, zₖ): k pre-activations for each unit, the i-th of all units beside each other in z",
-        derivative_formula="1 at the largest, 0 elsewhere; equal ones share it evenly",
+        derivative_formula="1 at the largest, 0 elsewhere; of equal ones the first has it",
         range="(−∞, ∞)",
+        ties="where the largest pieces are equal",
         pieces=lambda *, pieces: pieces,
         options={"pieces": Option(2, "k: linear pieces of each unit", low=2, high=64)},
         source="Goodfellow et al. 2013, Maxout networks",

@@ -99,6 +99,7 @@ SMOOTH = table(
         derivative_formula="1",
         range="(−∞, ∞)",
         torch="torch.nn.Identity",
+        source="Widrow & Hoff 1960, Adaptive switching circuits",
     ),
     elementwise(
         "sigmoid",

@@ -1,5 +1,7 @@
 """Forward, loss, backward and penalties, put together as the ``GradFn`` by hand."""
 
+from typing import NamedTuple
+
 import jax
 
 from fcnet import losses, noise, objective, regularizers
@@ -9,15 +11,21 @@ from fcnet.contracts import Batch, GradFn, Gradients, HParams, ModelState, Param
 from fcnet.objective import ObjectiveSpec
 
 
-def output_gradient(
-    spec: ObjectiveSpec, hparams: HParams, outputs: jax.Array, batch: Batch
-) -> tuple[jax.Array, jax.Array]:
-    """The reduced loss L and ∂L/∂outputs (batch, outputs): the loss's pullback of the reduction's ∂L/∂ℓ."""
+class OutputGradient(NamedTuple):
+    """The reduced loss, the mean loss whatever the reduction, and ∂L/∂outputs (batch, outputs) of the reduced one."""
+
+    loss: jax.Array
+    mean: jax.Array
+    towards_outputs: jax.Array
+
+
+def output_gradient(spec: ObjectiveSpec, hparams: HParams, outputs: jax.Array, batch: Batch) -> OutputGradient:
+    """The loss of ``outputs`` and its gradient: the loss's pullback of the reduction's ∂L/∂ℓ."""
     wanted = objective.targets(spec, hparams, batch.y)
     unreduced, pullback = losses.get(spec.loss).by_hand(outputs, wanted, **objective.class_weights(spec, outputs.dtype))
     weights = objective.row_weights(spec, batch)
-    towards_losses = objective.reduction_gradient(spec.reduction, unreduced, weights)
-    return objective.reduce(spec.reduction, unreduced, weights), pullback(towards_losses)
+    reduced, mean = (objective.reduce(how, unreduced, weights) for how in (spec.reduction, "mean"))
+    return OutputGradient(reduced, mean, pullback(objective.reduction_gradient(spec.reduction, unreduced, weights)))
 
 
 def manual(spec: ObjectiveSpec, hparams: HParams) -> GradFn:
@@ -28,12 +36,12 @@ def manual(spec: ObjectiveSpec, hparams: HParams) -> GradFn:
         drawn = noise.draw(model, hparams, batch.x.shape[0], key)
         answers, caches, after = forward(model, params, batch.x, state=state, noise=drawn, dtype=model.compute_dtype)
         outputs = answers.astype(model.param_dtype)
-        data_loss, towards_outputs = output_gradient(spec, hparams, outputs, batch)
-        grads = backward(model, params, caches, towards_outputs.astype(model.compute_dtype))
+        found = output_gradient(spec, hparams, outputs, batch)
+        grads = backward(model, params, caches, found.towards_outputs.astype(model.compute_dtype))
         return Gradients(
-            loss=data_loss + regularizers.penalty(hparams, params),
+            loss=found.loss + regularizers.penalty(hparams, params),
             grads=regularizers.add_penalty_gradient(hparams, params, grads),
-            data_loss=data_loss,
+            data_loss=found.mean,
             outputs=outputs,
             state=after,
         )

@@ -1,5 +1,6 @@
 """fcnet list, fcnet show and fcnet plot: what there is, and everything there is to say about it."""
 
+import re
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -7,12 +8,10 @@ from typing import Any
 from fcnet import plots
 from fcnet.activations import ACTIVATIONS
 from fcnet.analysis.profiles import profile
-from fcnet.catalogue import Entry
-from fcnet.components import KINDS, SPELLINGS, usage
+from fcnet.catalogue import Entry, choose
+from fcnet.components import KINDS, SPELLINGS, called, usage
 from fcnet.console import Reporter
 from fcnet.errors import InputError, require, unknown
-
-NOTHING_NEAR = "no component has that name: fcnet list names all there are"
 
 
 def listing(kind: str | None) -> None:
@@ -39,15 +38,18 @@ def show(name: str) -> None:
     Raises:
         InputError: no component has that name.
     """
-    bare = name.partition(":")[0]
-    found = [(kind, entries[bare]) for kind, entries in KINDS.items() if bare in entries]
+    found = called(name.partition(":")[0])
     if not found:
         every = sorted({entry for entries in KINDS.values() for entry in entries})
-        near = get_close_matches(bare.lower(), every, n=3, cutoff=0.5)
-        raise InputError(f"unknown component {name!r}: did you mean {' or '.join(near)}?" if near else NOTHING_NEAR)
+        near = get_close_matches(name.lower(), every, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}? " if near else ""
+        raise InputError(f"unknown component {name!r}: {hint}fcnet list names all there are")
     reporter = Reporter()
-    for kind, entry in found:
-        reporter.entry(entry.name, kind, facts(entry) | {"use": usage(kind, entry)})
+    for entry in {id(entry): entry for _, entry in found}.values():
+        kinds = [kind for kind, other in found if other is entry]
+        if ":" in name:
+            choose(kinds[0].removesuffix("s"), f"{entry.name}:{name.partition(':')[2]}", {entry.name: entry})
+        reporter.entry(entry.name, ", ".join(kinds), facts(entry) | {"use": usage(kinds[0], entry)})
 
 
 def facts(entry: Entry) -> dict[str, str]:
@@ -56,17 +58,20 @@ def facts(entry: Entry) -> dict[str, str]:
     kinks: Any = getattr(entry, "kinks", "")
     if callable(kinks):
         kinks = ", ".join(f"z = {kink:g}" for kink in kinks(**options))
+    smooth = "nowhere" if hasattr(entry, "kinks") else ""
     lines = {
         "formula": entry.formula,
-        "derivative": getattr(entry, "derivative_formula", ""),
+        "derivative": entry.derivative_formula,
         "range": getattr(entry, "range", ""),
-        "not smooth": kinks or ("nowhere" if hasattr(entry, "kinks") else ""),
+        "not smooth": kinks or getattr(entry, "ties", "") or smooth,
+        "acts": getattr(entry, "acts", ""),
+        "conventions": getattr(entry, "remark", ""),
         "PyTorch": entry.torch or "has none",
         "differs": entry.differs,
         "source": entry.source,
     }
     for name, option in entry.options.items():
-        lines[f"option {name}"] = f"{option.meaning} ({option.allowed}; {option.default} if not given)"
+        lines[f"option {name}"] = f"{option.meaning} ({option.allowed}; {option.shown} if not given)"
     return {name: text for name, text in lines.items() if text}
 
 
@@ -76,7 +81,7 @@ def plot(names: tuple[str, ...], out: Path) -> None:
     Raises:
         InputError: no such activation, or a folder that holds something else.
     """
-    chosen = names or tuple(ACTIVATIONS)
+    chosen = tuple(dict.fromkeys(names)) or tuple(ACTIVATIONS)
     profiles = [profile(name) for name in chosen]
     require(not out.exists() or out.is_dir(), f"{out} is a file: name a folder with --out")
     taken = sorted(path.name for path in out.glob("*.png")) if out.is_dir() else []
@@ -87,6 +92,6 @@ def plot(names: tuple[str, ...], out: Path) -> None:
     for drawn in profiles:
         entry = ACTIVATIONS[drawn.name.partition(":")[0]]
         plots.activation(
-            drawn, formula=entry.formula, path=out / f"{drawn.name.replace(':', '-').replace('=', '_')}.png"
+            drawn, formula=entry.formula, path=out / f"{re.sub('[:,]', '-', drawn.name).replace('=', '_')}.png"
         )
     Reporter().result(f"{len(profiles)} activations drawn in {out}")

@@ -52,6 +52,7 @@ class Description:
     ``rows``: how many each part has. ``features``: the columns of the source, ``inputs`` after encoding.
     ``classes``: their names, empty for regression; ``class_counts``: how many training rows each has.
     ``input_scale``: what x is multiplied by inside the network.
+    ``target_mean``: of the y of the training rows, for regression.
     ``target_shift``, ``target_scale``: a regression target is shift + scale · y.
     """
 
@@ -69,6 +70,7 @@ class Description:
     target_shift: float = 0.0
     target_scale: float = 1.0
     class_counts: tuple[int, ...] = ()
+    target_mean: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -165,6 +165,7 @@ def load(spec: DataSpec) -> Dataset:
         image_shape=source.image_shape,
         target_shift=shift,
         target_scale=scale,
+        target_mean=0.0 if source.classes else float(train.y.mean()),
         class_counts=tuple(np.bincount(train.y, minlength=len(source.classes)).tolist()) if source.classes else (),
     )
     return Dataset(description, train, validation, test, fitted)

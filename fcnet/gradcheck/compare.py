@@ -12,6 +12,9 @@ from fcnet import backprop, objective
 from fcnet.contracts import Batch, HParams, ModelState, Params
 from fcnet.errors import require
 
+# Gradients below this share of the largest one are judged on that scale; what rounding explains grows by as much.
+FLOOR = 1e-3
+
 
 @dataclass(frozen=True)
 class TensorComparison:
@@ -69,8 +72,11 @@ def tolerance(dtype: str, longest_sum: int, depth: int) -> float:
     return 4 * depth * (epsilon + sqrt(longest_sum) * sum_epsilon)
 
 
-def compare(grads: Params, reference: Params) -> tuple[TensorComparison, ...]:
+def compare(grads: Params, reference: Params, *, floor: float = 0.0) -> tuple[TensorComparison, ...]:
     """Tensor by tensor, in float64 on the host.
+
+    Args:
+        floor: the smallest scale of a tensor, as a share of the largest norm of all; 0 judges each on its own alone.
 
     Raises:
         InputError: the trees or the shapes differ.
@@ -82,11 +88,12 @@ def compare(grads: Params, reference: Params) -> tuple[TensorComparison, ...]:
         [path for path, _ in got] == [path for path, _ in expected],
         f"gradients are for {_names(got)}, the reference is for {_names(expected)}",
     )
+    largest = max((float(np.linalg.norm(np.asarray(oracle, np.float64))) for _, oracle in expected), default=0.0)
     for (path, value), (_, oracle) in zip(got, expected, strict=True):
         name = "/".join(step.key for step in path)
         g, r = np.asarray(value, np.float64), np.asarray(oracle, np.float64)
         require(g.shape == r.shape, f"gradient of {name} has shape {g.shape}, the reference has {r.shape}")
-        scale = max(float(np.linalg.norm(g)), float(np.linalg.norm(r)))
+        scale = max(float(np.linalg.norm(g)), float(np.linalg.norm(r)), floor * largest)
         difference = float(np.linalg.norm(g - r))
         rows.append(TensorComparison(name, g.shape, difference / scale if scale else difference))
     return tuple(sorted(rows, key=lambda row: (len(row.name.split("/")[0]), row.name.split("/")[0], -len(row.shape))))
@@ -105,22 +112,31 @@ def compare_manual_with_autodiff(
     state: ModelState,
     key: jax.Array,
 ) -> Comparison:
-    """This very network's gradients by hand against ``jax.grad``, on one batch, in at least full float32.
+    """This very network's gradients by hand against ``jax.grad``, on one batch, both in float64.
 
-    The check is of formulas, not of narrow arithmetic: a bfloat16 network is compared in float32, the type of its
-    parameters, because a bias gradient whose terms cancel would keep too few of 8 bits to be judged.
+    The check is of formulas, not of narrow arithmetic: in float64 what rounding leaves is far below any mistake, also
+    in a gradient that is a small difference of large terms, as a norm's is. A tensor whose gradient is 0 but for
+    rounding, such as a bias that batch norm cancels, is judged on the scale of ``FLOOR`` times the largest tensor.
     """
-    if spec.model.dtype == "bfloat16":
-        spec = replace(spec, model=replace(spec.model, dtype="float32"))
-    # likewise an accelerator's default float32 product may round to 10 bits
-    with jax.default_matmul_precision("highest"):
+    wide = replace(spec, model=replace(spec.model, dtype="float64"))
+
+    def widened(tree: Any) -> Any:
+        is_narrow = lambda leaf: jnp.issubdtype(jnp.asarray(leaf).dtype, jnp.floating)  # noqa: E731
+        return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64) if is_narrow(leaf) else leaf, tree)
+
+    with jax.enable_x64(True):
 
         @jax.jit
-        def both(hparams: HParams, params: Params, batch: Batch, key: jax.Array) -> tuple[Params, Params]:
-            by_hand = backprop.manual(spec, hparams)(params, batch, state=state, key=key)
-            automatic = objective.autodiff(spec, hparams)(params, batch, state=state, key=key)
+        def both(
+            hparams: HParams, params: Params, batch: Batch, state: ModelState, key: jax.Array
+        ) -> tuple[Params, Params]:
+            by_hand = backprop.manual(wide, hparams)(params, batch, state=state, key=key)
+            automatic = objective.autodiff(wide, hparams)(params, batch, state=state, key=key)
             return by_hand.grads, automatic.grads
 
-        tensors = compare(*both(hparams, params, batch, key))
-    longest_sum = max(batch.x.shape[0], *spec.model.sizes)
-    return Comparison(tensors, tolerance(spec.model.dtype, longest_sum, len(spec.model.layer_names)), spec.model.dtype)
+        # x comes as stored: pixels stay pixels
+        arguments = (*widened((hparams, params)), batch, widened(state), key)
+        tensors = compare(*both(*arguments), floor=FLOOR)
+    longest_sum = max(batch.x.shape[0], *(layer.columns for layer in wide.model.layers), wide.model.inputs)
+    rounding = tolerance("float64", longest_sum, len(wide.model.layer_names))
+    return Comparison(tensors, rounding / FLOOR, "float64")

@@ -14,6 +14,7 @@ LAYERS: dict[str, Entry] = {
         Entry(
             name="dense",
             formula="z = a W + b",
+            derivative_formula="∂L/∂W = aᵀ δ, ∂L/∂b = Σ δ over the rows, ∂L/∂a = δ Wᵀ",
             source="the lectures, whose W is our kernel's transpose",
             torch="torch.nn.Linear",
         )
@@ -23,12 +24,14 @@ LAYERS: dict[str, Entry] = {
     **table(
         Entry(
             name="input_noise",
-            formula="x + σ ε, ε standard normal, in training (--input-noise σ)",
+            formula="x + σ ε, ε standard normal, in training",
+            derivative_formula="1",
             source="Bishop 1995, Training with noise is equivalent to Tikhonov regularization",
         ),
         Entry(
             name="hidden_noise",
-            formula="a + σ ε, ε standard normal, before dropout, in training (--hidden-noise σ)",
+            formula="a + σ ε, ε standard normal, before dropout, in training",
+            derivative_formula="1",
             source="Poole et al. 2014, Analyzing noise in autoencoders and deep networks",
         ),
     ),

@@ -43,7 +43,6 @@ class Loss(Entry):
     task: str
     function: Callable[..., jax.Array]
     by_hand: ByHand
-    derivative_formula: str
     targets: str
     predict: Callable[..., jax.Array]
     outputs: str | Callable[..., str] = "numbers"

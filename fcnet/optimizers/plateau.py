@@ -31,10 +31,10 @@ def initial_plateau(dtype: jnp.dtype) -> Plateau:
 def update_plateau(spec: OptimizerSpec, plateau: Plateau, loss: jax.Array) -> Plateau:
     """The state after an epoch with this validation loss; the same one where the schedule is none that asks for it.
 
-        better: loss < best · (1 − threshold);  otherwise one more epoch waited, unless cooling down;
+        better: loss < best − threshold · |best|;  otherwise one more epoch waited, unless cooling down;
         waited > patience: factor ← max(factor · reduction, smallest), and cool down
 
-    The comparison is relative, so it means an improvement for losses above 0 only; NaN is never better.
+    The comparison is relative, PyTorch's for losses above 0; NaN is never better.
 
     Args:
         loss: scalar of the dtype of ``plateau.best``.
@@ -45,7 +45,9 @@ def update_plateau(spec: OptimizerSpec, plateau: Plateau, loss: jax.Array) -> Pl
     if not schedule.by_validation:
         return plateau
     options: dict[str, Any] = dict(given)
-    better = loss < plateau.best * (1 - options["threshold"])
+    # before the first epoch the best is infinite, and so would be the step that is asked of it
+    asked = options["threshold"] * jnp.abs(jnp.where(jnp.isfinite(plateau.best), plateau.best, 0.0))
+    better = loss < plateau.best - asked
     waited = jnp.where(better | (plateau.cooling > 0), 0, plateau.waited + 1)
     stuck = waited > options["patience"]
     reduced = jnp.maximum(plateau.factor * options["factor"], options["smallest"])

@@ -78,7 +78,9 @@ _FINAL = "factor after the last step"
 _TORCH = "torch.optim.lr_scheduler"
 
 SCHEDULES = table(
-    Schedule(name="constant", formula="1", factor=_one),
+    Schedule(
+        name="constant", source="the lectures' gradient descent", formula="1", factor=_one, torch=f"{_TORCH}.ConstantLR"
+    ),
     Schedule(
         name="step",
         formula="γ^⌊k / (every · T)⌋ at step k of T",
@@ -92,6 +94,7 @@ SCHEDULES = table(
     ),
     Schedule(
         name="exponential",
+        source="Li & Arora 2020, An exponential learning rate schedule for deep learning",
         formula="final^(k / T) at step k of T",
         factor=_exponential,
         options={"final": Option(0.01, _FINAL, low=0, high=1, open_low=True)},
@@ -115,6 +118,7 @@ SCHEDULES = table(
     ),
     Schedule(
         name="linear",
+        source="Devlin et al. 2019, BERT",
         formula="final + (1 − final) · (1 − k / T) at step k of T",
         factor=_linear,
         options={"final": Option(0.0, _FINAL, low=0, high=1)},
@@ -135,11 +139,13 @@ SCHEDULES = table(
     ),
     Schedule(
         name="plateau",
+        source="PyTorch's documentation",
         formula="1, times factor after each stretch of more than patience epochs without a better validation loss",
         factor=_one,
         by_validation=True,
         options=_PLATEAU,
         torch=f"{_TORCH}.ReduceLROnPlateau",
-        differs="smallest is a share of the peak η, PyTorch's min_lr a learning rate; there is no least change (eps)",
+        differs="an improvement is asked in shares of |best|, so that losses below 0 count; smallest is a share of "
+        "the peak η, PyTorch's min_lr a learning rate; there is no least change (eps)",
     ),
 )
