@@ -58,7 +58,8 @@ def sign(x: AnyArray) -> AnyArray:
     """The sign x / |x|, 0 at 0, elementwise.
 
     Under XLA it is x · (1 / smallest normal number), cut off at ±1, which costs one product where comparisons would
-    cost a fifth of a loss's time; numbers below the smallest normal one count as nearly 0.
+    cost a fifth of a loss's time; numbers below the smallest normal one count as nearly 0. For float32 and float64,
+    and for bfloat16, which has float32's exponents.
     """
     xp = namespace(x)
     return xp.clip(x * (1 / xp.finfo(x.dtype).tiny), -1, 1) if _is_jax(x) else xp.sign(x)

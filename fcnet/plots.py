@@ -237,7 +237,7 @@ def _draw_profile(panel: Any, profile: Profile) -> None:
         panel.scatter(*profile.marks.T, s=22, color=ORANGE, zorder=3, label="f′ taken at a kink")
     shown = np.concatenate([profile.value, profile.derivative])
     low, high = float(np.nanmin(shown)), float(np.nanmax(shown))
-    panel.set_ylim(max(low, -3.0) - 0.25, min(high, 3.0) + 0.25)
+    panel.set_ylim(max(low, -6.5) - 0.25, min(high, 6.5) + 0.25)
 
 
 @styled

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from ledger import golden, rows
 from ledger import initializers as moments
-from ledger.case import error
+from ledger.case import TOLERANCES, error
 
 from fcnet import activations, initializers, losses, optimizers
 from fcnet.layers import LAYERS
@@ -78,8 +78,17 @@ def test_the_error_measures_what_it_says():
 
 def test_the_page_is_that_of_the_rows():
     page = (Path(__file__).parents[1] / "PARITY.md").read_text(encoding="utf-8")
+    shown = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| `")]
+    rows_shown = [cells for cells in shown if len(cells) == 9]
+    expected = [(f"`{case.name}`" + (" †" if case.differs else ""), case.what, f"`{case.torch}`") for case in CASES]
+    # the page goes kind by kind
+    assert sorted(tuple(cell.strip() for cell in cells[:3]) for cells in rows_shown) == sorted(expected)
+    for cells in rows_shown:
+        if "†" not in cells[0]:
+            errors = [float(cell) if cell != "–" else 0.0 for cell in cells[3:]]
+            assert max(errors[:3]) <= TOLERANCES["float64"]
+            assert max(errors[3:]) <= TOLERANCES["float32"]
     for case in CASES:
-        assert f"| `{case.name}`" in page
         for why in case.differs.values():
             assert why in page
     assert f"PyTorch {TORCH} in" in page
