@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 # processes started by tests inherit all of this
@@ -22,6 +23,29 @@ import pytest  # noqa: E402
 
 from fcnet.cli import run  # noqa: E402
 from fcnet.data import Dataset, Description, Rows  # noqa: E402
+
+# One process takes one file: the longest first, so that no core waits for another at the end.
+LONGEST_FIRST = (
+    "test_resume.py",
+    "test_train.py",
+    "test_cli_catalogue.py",
+    "test_readme.py",
+    "test_backprop.py",
+    "test_cli.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Longest files first; the order within a file stays."""
+    order = {name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forget_compiled_programs() -> Iterator[None]:
+    """Thousands of compiled programs would fill the memory; those on disk are loaded again where they are needed."""
+    yield
+    jax.clear_caches()
 
 
 @pytest.fixture
