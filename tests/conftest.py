@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 # processes started by tests inherit all of this
@@ -39,13 +38,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Longest files first; the order within a file stays."""
     order = {name: place for place, name in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: order.get(item.path.name, len(order)))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def forget_compiled_programs() -> Iterator[None]:
-    """Thousands of compiled programs would fill the memory; those on disk are loaded again where they are needed."""
-    yield
-    jax.clear_caches()
 
 
 @pytest.fixture

@@ -64,6 +64,7 @@ def worst(spec, loss, key, random, dtype, fields=(), **hparams):
 LOSSES = [*sorted(losses.LOSSES), "poisson_nll:log_input=false", "huber:delta=0.3", "multi_margin:p=2", "tukey:c=0.5"]
 
 
+@pytest.mark.slow  # the quick suite compares every name's gradients in tests/test_cli_catalogue.py
 @pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss_in_float64(loss, key, random):
     with jax.enable_x64(True):
@@ -78,6 +79,7 @@ def test_every_loss_in_float64(loss, key, random):
 ACTIVATIONS = [*sorted(activations.ACTIVATIONS), "maxout:pieces=4", "prelu:per_unit=true", "splash:per_unit=true"]
 
 
+@pytest.mark.slow  # likewise
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_every_activation_in_float64(activation, key, random):
     with jax.enable_x64(True):

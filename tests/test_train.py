@@ -363,6 +363,7 @@ def test_a_class_that_weighs_nothing_is_ignored(gradients, reduction, blobs):
     assert not np.allclose(plain.history.validation_loss, ignored.history.validation_loss, rtol=1e-2)
 
 
+@pytest.mark.slow  # eleven pairs of runs
 @pytest.mark.parametrize("name", [name for name in HParams._fields if name != "learning_rate"])
 def test_traced_values_change_the_run_and_do_not_compile_again(name, blobs):
     data = fitting.on_device(blobs)
