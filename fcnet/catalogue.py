@@ -5,7 +5,7 @@ that extends ``Entry``. A spec keeps the text; ``choose`` turns it into the reco
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
 from math import inf, isfinite
@@ -154,3 +154,12 @@ def choose(kind: str, text: str, entries: Mapping[str, E]) -> tuple[E, Options]:
 def bound(function: Callable[..., T], options: Options) -> Callable[..., T]:
     """``function`` with its options filled in; itself where it has none, so that it stays recognisable."""
     return partial(function, **options) if options else function
+
+
+def filled(record: E, options: Options, *parts: str) -> E:
+    """The record with its options filled into the functions that ``parts`` name; those that are None stay so."""
+    functions = {part: getattr(record, part) for part in parts}
+    given: dict[str, Any] = {
+        part: bound(function, options) for part, function in functions.items() if function is not None
+    }
+    return replace(record, **given)

@@ -25,6 +25,13 @@ KINDS: dict[str, Mapping[str, Entry]] = {
 }
 # American spelling is as good.
 SPELLINGS = {kind.replace("is", "iz"): kind for kind in ("initialisers", "regularisers", "optimisers")}
+
+
+def singular(kind: str) -> str:
+    """One of a kind: "activation", "loss"."""
+    return "loss" if kind == "losses" else kind.removesuffix("s")
+
+
 _FLAGS = {
     "activations": "--activation",
     "losses": "--loss",
@@ -70,7 +77,5 @@ def usage(kind: str, entry: Entry) -> str:
         )
     if entry.name == "dense":
         return "fcnet train --hidden 64 32"
-    if entry.name == "maxout":
-        kind = "activations"
-    flag = "--norm" if entry.name in NORMS else "--dropout-kind" if entry.name in DROPOUTS else _FLAGS.get(kind, "")
-    return f"fcnet train {_FLAGS.get(kind, flag)} {entry.written}"
+    of_layers = "--norm" if entry.name in NORMS else "--dropout-kind" if entry.name in DROPOUTS else "--activation"
+    return f"fcnet train {_FLAGS.get(kind, of_layers)} {entry.written}"

@@ -5,15 +5,15 @@ names are cut off at two standard deviations and widened to the same variance.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import cache, partial
+from dataclasses import dataclass
+from functools import cache
 from math import ceil, sqrt
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from fcnet.catalogue import Entry, Option, choose, table
+from fcnet.catalogue import Entry, Option, choose, filled, table
 
 # (key, shape, dtype) ↦ array
 InitFn = Callable[..., jax.Array]
@@ -224,5 +224,4 @@ def get(text: str) -> Initializer:
         InputError: no such initialiser, option or value; the nearest ones are listed.
     """
     scheme, options = choose("initialiser", text, INITIALIZERS)
-    function, variance = partial(scheme.function, **options), partial(scheme.variance, **options)
-    return replace(scheme, function=function, variance=variance)
+    return filled(scheme, options, "function", "variance")

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import jax
 import numpy as np
 
-from ledger import activations, layers, losses, optimizers
+from ledger import activations, layers, losses, losses_of_inputs, optimizers
 from ledger.case import TOLERANCES, Arrays, Case, error
 
 
 def cases() -> list[Case]:
     """Every row, kind by kind, each with a key of its own."""
-    return [*activations.cases(), *layers.cases(), *losses.cases(), *optimizers.cases()]
+    return [*activations.cases(), *layers.cases(), *losses.cases(), *losses_of_inputs.cases(), *optimizers.cases()]
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,13 @@ Time     about 1 minute on 2 CPU cores; PyTorch is not needed.
 """
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import jax
 
-from fcnet import activations, initializers, losses, optimizers
-from fcnet.catalogue import Entry
+from fcnet import components, initializers
 from fcnet.files import write_text
 from fcnet.layers import LAYERS
 from ledger import golden, rows
@@ -21,15 +19,11 @@ from ledger import initializers as moments
 from ledger.case import TOLERANCES
 from ledger.rows import Row
 
-KINDS: dict[str, Mapping[str, Entry]] = {
-    "activation": activations.ACTIVATIONS,
-    "loss": losses.LOSSES,
-    "layer": LAYERS,
-    "initialiser": initializers.INITIALIZERS,
-    "optimiser": optimizers.OPTIMIZERS,
-    "schedule": optimizers.SCHEDULES,
+# The kinds that PyTorch is compared in; maxout is told once, as an activation, and max-norm among the constraints.
+COMPARED = {
+    kind: LAYERS if kind == "layers" else components.KINDS[kind]
+    for kind in ("activations", "losses", "layers", "initialisers", "optimisers", "schedules")
 }
-PLURALS = {"loss": "losses"}
 PAGE = Path(__file__).parents[2] / "PARITY.md"
 HEAD = """\
 # PyTorch, number by number
@@ -99,21 +93,19 @@ def differences(pairs: list[tuple[Row, Row]]) -> list[str]:
         for result, why in wide.case.differs.items():
             reasons.setdefault(why, []).append(result)
         lines += [f"- **{wide.case.key}** ({', '.join(results)}): {why}." for why, results in reasons.items()]
-    for kind, entries in KINDS.items():
+    for kind, entries in COMPARED.items():
         lines += [
-            f"- **{kind} {entry.name}**: {entry.differs.rstrip('.')}." for entry in entries.values() if entry.differs
+            f"- **{components.singular(kind)} {entry.name}**: {entry.differs.rstrip('.')}."
+            for entry in entries.values()
+            if entry.differs
         ]
     return lines
 
 
 def without_pytorch() -> list[str]:
     """Components that PyTorch does not have."""
-    found = {kind: [entry.name for entry in entries.values() if not entry.torch] for kind, entries in KINDS.items()}
-    return [
-        f"- {PLURALS.get(kind, kind + 's')}: {', '.join(f'`{name}`' for name in names)}"
-        for kind, names in found.items()
-        if names
-    ]
+    found = {kind: [entry.name for entry in entries.values() if not entry.torch] for kind, entries in COMPARED.items()}
+    return [f"- {kind}: {', '.join(f'`{name}`' for name in names)}" for kind, names in found.items() if names]
 
 
 def page() -> str:

@@ -4,22 +4,18 @@ Reading order: ``record`` (what an activation is), ``smooth`` and ``piecewise`` 
 meet), ``learned`` (with parameters of their own).
 """
 
-from dataclasses import replace
 from functools import cache
-from typing import Any
 
 from fcnet.activations.learned import LEARNED
 from fcnet.activations.piecewise import PIECEWISE
 from fcnet.activations.record import Activation
 from fcnet.activations.rowwise import ROWWISE
 from fcnet.activations.smooth import SMOOTH
-from fcnet.catalogue import bound, choose
+from fcnet.catalogue import choose, filled
 
 __all__ = ["ACTIVATIONS", "Activation", "get"]
 
 ACTIVATIONS: dict[str, Activation] = SMOOTH | PIECEWISE | ROWWISE | LEARNED
-# What options are filled into.
-_WITH_OPTIONS = ("function", "by_hand", "local", "kinks", "pieces", "learned", "draw")
 
 
 @cache
@@ -30,6 +26,4 @@ def get(text: str) -> Activation:
         InputError: no such activation, option or value; the nearest ones are listed.
     """
     record, options = choose("activation", text, ACTIVATIONS)
-    parts: dict[str, Any] = {name: getattr(record, name) for name in _WITH_OPTIONS}
-    filled: dict[str, Any] = {name: bound(part, options) for name, part in parts.items() if part is not None}
-    return replace(record, **filled)
+    return filled(record, options, "function", "by_hand", "local", "kinks", "pieces", "learned", "draw")

@@ -9,7 +9,7 @@ from fcnet import plots
 from fcnet.activations import ACTIVATIONS
 from fcnet.analysis.profiles import profile
 from fcnet.catalogue import Entry, choose
-from fcnet.components import KINDS, SPELLINGS, called, usage
+from fcnet.components import KINDS, SPELLINGS, called, singular, usage
 from fcnet.console import Reporter
 from fcnet.errors import InputError, require, unknown
 
@@ -48,7 +48,7 @@ def show(name: str) -> None:
     for entry in {id(entry): entry for _, entry in found}.values():
         kinds = [kind for kind, other in found if other is entry]
         if ":" in name:
-            choose(kinds[0].removesuffix("s"), f"{entry.name}:{name.partition(':')[2]}", {entry.name: entry})
+            choose(singular(kinds[0]), f"{entry.name}:{name.partition(':')[2]}", {entry.name: entry})
         reporter.entry(entry.name, ", ".join(kinds), facts(entry) | {"use": usage(kinds[0], entry)})
 
 

@@ -7,9 +7,8 @@ Reading order: ``record`` (what a loss is); ``regression`` and ``likelihoods`` (
 
 from dataclasses import replace
 from functools import cache
-from typing import Any
 
-from fcnet.catalogue import bound, choose
+from fcnet.catalogue import choose, filled
 from fcnet.losses.checks import check_class_weights, check_outputs, check_targets
 from fcnet.losses.classification import CROSS_ENTROPIES
 from fcnet.losses.ctc import CTC
@@ -38,8 +37,6 @@ __all__ = [
 LOSSES: dict[str, Loss] = (
     ERRORS | LIKELIHOODS | CROSS_ENTROPIES | OF_PROBABILITIES | MARGINS | EMBEDDINGS | TRIPLETS | CTC
 )
-# What options are filled into.
-_WITH_OPTIONS = ("function", "by_hand", "predict", "of_inputs", "of_inputs_by_hand")
 
 
 @cache
@@ -50,10 +47,5 @@ def get(text: str) -> Loss:
         InputError: no such loss, option or value; the nearest ones are listed.
     """
     record, options = choose("loss", text, LOSSES)
-    filled: dict[str, Any] = {}
-    for part in _WITH_OPTIONS:
-        function = getattr(record, part)
-        filled[part] = None if function is None else bound(function, options)
-    if callable(record.outputs):
-        filled["outputs"] = record.outputs(**options)
-    return replace(record, **filled)
+    loss = filled(record, options, "function", "by_hand", "predict", "of_inputs", "of_inputs_by_hand")
+    return replace(loss, outputs=record.outputs(**options)) if callable(record.outputs) else loss

@@ -38,9 +38,10 @@ def binary_cross_entropy(
     return weighted(optax.sigmoid_binary_cross_entropy(outputs, targets), class_weights)
 
 
-def _binary_cross_entropy(
+def binary_cross_entropy_by_hand(
     outputs: AnyArray, targets: AnyArray, *, class_weights: AnyArray | None = None
 ) -> tuple[AnyArray, AnyArray]:
+    """The same in the array API, with its derivative, both (batch, classes)."""
     value = targets * log1p_exp(-outputs) + (1 - targets) * log1p_exp(outputs)
     # equal to σ(z) − y, and keeps its digits where that cancels
     slope = (1 - targets) * expit(outputs) - targets * expit(-outputs)
@@ -66,7 +67,7 @@ CROSS_ENTROPIES = table(
         name="binary_cross_entropy",
         task=CLASSIFICATION,
         function=binary_cross_entropy,
-        by_hand=from_slope(_binary_cross_entropy),
+        by_hand=from_slope(binary_cross_entropy_by_hand),
         formula="w_c (−y log σ(z) − (1 − y) log(1 − σ(z))): each class against the rest",
         derivative_formula="w_c (σ(z) − y)",
         targets="memberships",

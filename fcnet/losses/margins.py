@@ -5,12 +5,12 @@ At the margin itself PyTorch's derivative is that of the inside for ``margin_ran
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from fcnet.activations.smooth import log1p_exp
 from fcnet.arrays import AnyArray, expit, namespace
 from fcnet.catalogue import Option, table
 from fcnet.contracts import CLASSIFICATION
+from fcnet.losses.classification import binary_cross_entropy, binary_cross_entropy_by_hand
 from fcnet.losses.record import Loss, from_slope, from_slopes, sigmoid_of, softmax_of
 from fcnet.losses.targets import weighted
 
@@ -103,16 +103,14 @@ def multilabel_soft_margin(
     outputs: jax.Array, targets: jax.Array, *, class_weights: jax.Array | None = None
 ) -> jax.Array:
     """The mean over classes of w_c (−y log σ(z) − (1 − y) log σ(−z)): logits and memberships ↦ (batch,)."""
-    return jnp.mean(weighted(optax.sigmoid_binary_cross_entropy(outputs, targets), class_weights), axis=-1)
+    return jnp.mean(binary_cross_entropy(outputs, targets, class_weights=class_weights), axis=-1)
 
 
 def _multilabel_soft_margin(
     outputs: AnyArray, targets: AnyArray, *, class_weights: AnyArray | None = None
 ) -> tuple[AnyArray, AnyArray]:
-    each = targets * log1p_exp(-outputs) + (1 - targets) * log1p_exp(outputs)
-    slope = (1 - targets) * expit(outputs) - targets * expit(-outputs)
-    value = namespace(outputs).mean(weighted(each, class_weights), axis=-1)
-    return value, weighted(slope, class_weights) / outputs.shape[-1]
+    value, slope = binary_cross_entropy_by_hand(outputs, targets, class_weights=class_weights)
+    return namespace(outputs).mean(value, axis=-1), slope / outputs.shape[-1]
 
 
 MARGINS = table(

@@ -27,6 +27,10 @@ def _nll(outputs: AnyArray, targets: AnyArray, *, class_weights: AnyArray | None
     return -xp.sum(wanted * xp.where(wanted == 0, xp.zeros_like(outputs), outputs), axis=-1), -wanted
 
 
+def _bounded_logarithms(outputs: jax.Array) -> tuple[jax.Array, jax.Array]:
+    return jnp.maximum(jnp.log(outputs), LEAST_LOG), jnp.maximum(jnp.log1p(-outputs), LEAST_LOG)
+
+
 @jax.custom_jvp
 def binary_cross_entropy_probability(outputs: jax.Array, targets: jax.Array) -> jax.Array:
     """−y log z − (1 − y) log(1 − z): probabilities and memberships, both (batch, classes) ↦ (batch, classes).
@@ -34,7 +38,7 @@ def binary_cross_entropy_probability(outputs: jax.Array, targets: jax.Array) -> 
     Logarithms are at least −100, the derivative's denominator z (1 − z) at least 1e-12, so that z = 0 and z = 1 have a
     finite loss and slope. NaN where z is outside [0, 1].
     """
-    log_yes, log_no = jnp.maximum(jnp.log(outputs), LEAST_LOG), jnp.maximum(jnp.log1p(-outputs), LEAST_LOG)
+    log_yes, log_no = _bounded_logarithms(outputs)
     return -targets * log_yes - (1 - targets) * log_no
 
 
@@ -44,7 +48,7 @@ def _binary_cross_entropy_probability_jvp(
 ) -> tuple[jax.Array, jax.Array]:
     (outputs, targets), (along_outputs, along_targets) = primals, tangents
     slope = (outputs - targets) / jnp.maximum(outputs * (1 - outputs), LEAST_SPREAD)
-    log_yes, log_no = jnp.maximum(jnp.log(outputs), LEAST_LOG), jnp.maximum(jnp.log1p(-outputs), LEAST_LOG)
+    log_yes, log_no = _bounded_logarithms(outputs)
     value = binary_cross_entropy_probability(outputs, targets)
     return value, along_outputs * slope + along_targets * (log_no - log_yes)
 

@@ -1,9 +1,9 @@
 """Names and options of a run's optimiser and schedule, and the frozen spec that carries them."""
 
-from dataclasses import dataclass, replace
-from functools import cache, partial
+from dataclasses import dataclass
+from functools import cache
 
-from fcnet.catalogue import choose
+from fcnet.catalogue import choose, filled
 from fcnet.errors import require
 from fcnet.optimizers.adaptive import ADAPTIVE
 from fcnet.optimizers.descent import DESCENT
@@ -23,7 +23,7 @@ def get(text: str) -> Optimizer:
     record, options = choose("optimiser", text, OPTIMIZERS)
     both = options.get("nesterov") and options.get("dampening")
     require(not both, f"optimiser {text}: nesterov goes with dampening=0 only")
-    return replace(record, direction=partial(record.direction, **options))
+    return filled(record, options, "direction")
 
 
 @cache
@@ -34,7 +34,7 @@ def get_schedule(text: str) -> Schedule:
         InputError: no such schedule, option or value.
     """
     record, options = choose("schedule", text, SCHEDULES)
-    return replace(record, factor=partial(record.factor, **options))
+    return filled(record, options, "factor")
 
 
 @dataclass(frozen=True)
