@@ -1,28 +1,39 @@
 """The array API as hand-written mathematics needs it.
 
-Formulas written by hand run on NumPy, JAX and any other library that follows the array API standard: they ask
-their input which library it belongs to. Source: https://data-apis.org/array-api/.
+Formulas written by hand run on NumPy, JAX, PyTorch and any other library that follows the array API standard: they
+ask their input which library it belongs to. Source: https://data-apis.org/array-api/.
 """
 
 from importlib import import_module
 from typing import Any
 
+import array_api_compat
 import jax
 import jax.numpy as jnp
 
 # An array of whichever library the caller uses. The standard has no common base class to name instead.
 AnyArray = Any
 
+# Where each library keeps special functions, which are not in the standard; another namespace brings its own.
+_SPECIAL = {
+    "jax.numpy": "jax.scipy.special",
+    "numpy": "scipy.special",
+    "array_api_compat.torch": "torch.special",
+}
+
 
 def namespace(x: AnyArray) -> Any:
-    """The array library that ``x`` belongs to (``numpy``, ``jax.numpy``, …).
+    """The array library that ``x`` belongs to (``numpy``, ``jax.numpy``, array-api-compat's view of PyTorch, …).
 
     Raises:
         TypeError: ``x`` does not follow the array API.
     """
+    own = getattr(x, "__array_namespace__", None)
+    if own is not None:
+        return own()
     try:
-        return x.__array_namespace__()
-    except AttributeError:
+        return array_api_compat.array_namespace(x)
+    except TypeError:
         raise TypeError(f"expected an array that follows the array API, got {type(x).__name__}") from None
 
 
@@ -40,7 +51,8 @@ def expit(x: AnyArray) -> AnyArray:
 
 
 def _special(x: AnyArray) -> Any:
-    return import_module("jax.scipy.special" if _is_jax(x) else "scipy.special")
+    xp = namespace(x)
+    return import_module(_SPECIAL[xp.__name__]) if xp.__name__ in _SPECIAL else xp
 
 
 def log_softmax(logits: AnyArray) -> AnyArray:
@@ -62,18 +74,25 @@ def sign(x: AnyArray) -> AnyArray:
     and for bfloat16, which has float32's exponents.
     """
     xp = namespace(x)
-    return xp.clip(x * (1 / xp.finfo(x.dtype).tiny), -1, 1) if _is_jax(x) else xp.sign(x)
+    if not _is_jax(x):
+        return xp.sign(x)
+    # its derivative is 0, not that of the product
+    return xp.clip(jax.lax.stop_gradient(x) * (1 / xp.finfo(x.dtype).tiny), -1, 1)
+
+
+def absolute(x: AnyArray) -> AnyArray:
+    """|x|, elementwise, with derivative sign(x): 0 at 0, where JAX's own ``abs`` gives 1 and PyTorch's 0."""
+    return _absolute_in_jax(x) if _is_jax(x) else namespace(x).abs(x)
 
 
 @jax.custom_jvp
-def absolute(x: jax.Array) -> jax.Array:
-    """|x|, elementwise, with derivative sign(x): 0 at 0, where JAX's own ``abs`` gives 1 and PyTorch's 0."""
+def _absolute_in_jax(x: jax.Array) -> jax.Array:
     return jnp.abs(x)
 
 
-@absolute.defjvp
+@_absolute_in_jax.defjvp
 def _absolute_jvp(primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> tuple[jax.Array, jax.Array]:
-    return absolute(primals[0]), sign(primals[0]) * tangents[0]
+    return jnp.abs(primals[0]), sign(primals[0]) * tangents[0]
 
 
 def widened(x: AnyArray) -> AnyArray:

@@ -16,6 +16,7 @@ from cyclopts import Group, Parameter
 from fcnet import losses, optimizers, regularizers
 from fcnet.activations import ACTIVATIONS
 from fcnet.augmentation import TRANSFORMS, AugmentSpec
+from fcnet.backprop import Engine
 from fcnet.catalogue import choose
 from fcnet.components import KINDS
 from fcnet.contracts import CLASSIFICATION, REGRESSION, HParams
@@ -395,6 +396,8 @@ class LoopConfig:
     """Of initial parameters, batch order and dropout."""
     gradients: Literal["autodiff", "manual"] = "autodiff"
     """Who computes them: JAX, or the backpropagation written by hand."""
+    engine: Engine = "jax"
+    """The library that runs the backpropagation written by hand: the same lines on jax, numpy or torch."""
 
     def __post_init__(self) -> None:
         for flag, size in (("batch-size", self.batch_size), ("epochs", self.epochs)):
@@ -472,6 +475,7 @@ class TrainConfig:
             epochs=loop.epochs,
             patience=loop.patience if "validation" in data.rows else 0,
             gradients=loop.gradients,
+            engine=loop.engine,
             reduction=self.objective.reduction,
             class_weights=self.objective.weights(data),
             ignored=self.objective.ignored(data),

@@ -74,7 +74,7 @@ def per_example_loss(spec: ObjectiveSpec, outputs: jax.Array, y: jax.Array) -> j
     It is comparable between any two runs.
     """
     plain = HParams(learning_rate=0.0)
-    unreduced = losses.get(spec.loss).function(outputs, targets(spec, plain, y))
+    unreduced = losses.get(spec.loss).function(outputs, targets(spec, plain, y, outputs))
     return unreduced if unreduced.ndim == 1 else jnp.mean(unreduced, axis=-1)
 
 

@@ -1,15 +1,17 @@
 """The objective: loss plus penalties. The only place that reduces, and the home of the autodiff ``GradFn``.
 
-Sample weights, class weights and ignored rows meet the reduction here and nowhere else.
+Sample weights, class weights and ignored rows meet the reduction here and nowhere else. All but ``autodiff`` is
+written against the array API, because backpropagation by hand reduces here, too.
 """
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any, Literal, NamedTuple, get_args
 
 import jax
-import jax.numpy as jnp
 
 from fcnet import losses, models, noise, regularizers
+from fcnet.arrays import AnyArray, namespace
 from fcnet.contracts import CLASSIFICATION, Batch, GradFn, Gradients, HParams, ModelState, Params
 from fcnet.errors import require, unknown
 from fcnet.spec import MLPSpec
@@ -79,31 +81,33 @@ def output_activation_for(loss: str) -> str:
     return _GIVING.get(str(losses.get(loss).outputs), ("identity",))[0]
 
 
-def targets(spec: ObjectiveSpec, hparams: HParams, y: jax.Array) -> jax.Array:
+def targets(spec: ObjectiveSpec, hparams: HParams, y: AnyArray, outputs: AnyArray) -> AnyArray:
     """Stored targets as the loss wants them: (batch, targets), in the dtype of the outputs.
 
     Raises:
         InputError: y's shape or dtype does not fit the loss; nothing is broadcast.
     """
-    loss, dtype = losses.get(spec.loss), spec.model.param_dtype
+    xp, loss, dtype = namespace(y), losses.get(spec.loss), outputs.dtype
     wanted = spec.model.outputs // loss.outputs_per_target
-    if loss.task == CLASSIFICATION and y.ndim == 1 and jnp.issubdtype(y.dtype, jnp.integer):
+    if loss.task == CLASSIFICATION and y.ndim == 1 and xp.isdtype(y.dtype, "integral"):
         return losses.probability_targets(y, wanted, dtype, hparams.label_smoothing)
-    fits = y.ndim == 2 and y.shape[1] == wanted and jnp.issubdtype(y.dtype, jnp.floating)
+    fits = y.ndim == 2 and y.shape[1] == wanted and xp.isdtype(y.dtype, "real floating")
     if loss.task == CLASSIFICATION:
         require(
             fits,
             f"{spec.loss} needs class indices of shape (batch,) or memberships of shape (batch, {wanted}), got "
-            f"{y.dtype} of shape {y.shape}",
+            f"{y.dtype} of shape {tuple(y.shape)}",
         )
-        return losses.smoothed(y.astype(dtype), hparams.label_smoothing)
-    require(fits, f"{spec.loss} needs numbers of shape (batch, {wanted}), got {y.dtype} of shape {y.shape}")
-    return y.astype(dtype)
+        return losses.smoothed(xp.astype(y, dtype), hparams.label_smoothing)
+    require(fits, f"{spec.loss} needs numbers of shape (batch, {wanted}), got {y.dtype} of shape {tuple(y.shape)}")
+    return xp.astype(y, dtype)
 
 
-def class_weights(spec: ObjectiveSpec, dtype: jnp.dtype) -> dict[str, Any]:
-    """What a loss takes beside outputs and targets: {"class_weights": (classes,)}, or nothing."""
-    return {} if spec.class_weights is None else {"class_weights": jnp.asarray(spec.class_weights, dtype)}
+def class_weights(spec: ObjectiveSpec, outputs: AnyArray) -> dict[str, Any]:
+    """What a loss takes beside outputs and targets: {"class_weights": (classes,)} in their dtype, or nothing."""
+    if spec.class_weights is None:
+        return {}
+    return {"class_weights": namespace(outputs).asarray(spec.class_weights, dtype=outputs.dtype)}
 
 
 class Weights(NamedTuple):
@@ -112,27 +116,29 @@ class Weights(NamedTuple):
     ``rows``: factors on the losses. ``mean``: what each row adds to the denominator of a mean.
     """
 
-    rows: jax.Array | None = None
-    mean: jax.Array | None = None
+    rows: AnyArray | None = None
+    mean: AnyArray | None = None
 
 
-def row_weights(spec: ObjectiveSpec, batch: Batch) -> Weights:
+def row_weights(spec: ObjectiveSpec, batch: Batch, outputs: AnyArray) -> Weights:
     """Sample weights, 0 for ignored rows; the mean of a weighted cross-entropy also divides by the classes' weights.
 
-    That is PyTorch's weighted mean, Σᵢ w(yᵢ) ℓᵢ / Σᵢ w(yᵢ), which it takes for class indices only.
+    That is PyTorch's weighted mean, Σᵢ w(yᵢ) ℓᵢ / Σᵢ w(yᵢ), which it takes for class indices only. In the dtype of the
+    outputs.
     """
-    dtype, by_index = spec.model.param_dtype, batch.y.ndim == 1
-    rows = None if batch.weight is None else batch.weight.astype(dtype)
+    xp, dtype, by_index = namespace(batch.y), outputs.dtype, batch.y.ndim == 1
+    rows = None if batch.weight is None else xp.astype(batch.weight, dtype)
     if spec.ignored is not None and by_index:
-        counted = (batch.y != spec.ignored).astype(dtype)
+        counted = xp.astype(batch.y != spec.ignored, dtype)
         rows = counted if rows is None else rows * counted
     if spec.class_weights is None or not by_index or not losses.get(spec.loss).divides_by_class_weights:
         return Weights(rows, rows)
-    of_class = jnp.asarray(spec.class_weights, dtype)[jnp.clip(batch.y, 0, len(spec.class_weights) - 1)]
+    known = xp.clip(batch.y, 0, len(spec.class_weights) - 1)
+    of_class = xp.take(xp.asarray(spec.class_weights, dtype=dtype), known, axis=0)
     return Weights(rows, of_class if rows is None else rows * of_class)
 
 
-def reduce(reduction: Reduction, unreduced: jax.Array, weights: Weights = Weights()) -> jax.Array:
+def reduce(reduction: Reduction, unreduced: AnyArray, weights: Weights = Weights()) -> AnyArray:
     """Losses to one number, or with "none" to weighted losses; unreduced: (batch,) or (batch, terms).
 
         sum = Σᵢⱼ wᵢ ℓᵢⱼ,   mean = sum / Σᵢⱼ vᵢ,   batchmean = sum / Σᵢ wᵢ,
@@ -141,36 +147,36 @@ def reduce(reduction: Reduction, unreduced: jax.Array, weights: Weights = Weight
     """
     if reduction == "none":
         return unreduced if weights.rows is None else unreduced * _column(weights.rows, unreduced)
+    xp = namespace(unreduced)
     if reduction == "mean" and weights.rows is None and weights.mean is None:
-        return jnp.mean(unreduced)
-    return jnp.sum(unreduced * reduction_gradient(reduction, unreduced, weights))
+        return xp.mean(unreduced)
+    return xp.sum(unreduced * reduction_gradient(reduction, unreduced, weights))
 
 
-def reduction_gradient(reduction: Reduction, unreduced: jax.Array, weights: Weights = Weights()) -> jax.Array:
+def reduction_gradient(reduction: Reduction, unreduced: AnyArray, weights: Weights = Weights()) -> AnyArray:
     """∂L/∂ℓ of ``reduce``, in ℓ's shape: wᵢ over what the reduction divides by."""
-    ones = jnp.ones(unreduced.shape[0], unreduced.dtype)
+    xp, shape = namespace(unreduced), tuple(unreduced.shape)
+    ones = xp.ones(shape[:1], dtype=unreduced.dtype)
     rows, mean = (ones if given is None else given for given in weights)
     if reduction in ("none", "sum"):
-        return jnp.broadcast_to(_column(rows, unreduced), unreduced.shape)
-    total = jnp.sum(rows) if reduction == "batchmean" else jnp.sum(mean) * unreduced[0].size
-    return jnp.broadcast_to(
-        _column(rows / jnp.where(total > 0, total, jnp.ones_like(total)), unreduced), unreduced.shape
-    )
+        return xp.broadcast_to(_column(rows, unreduced), shape)
+    total = xp.sum(rows) if reduction == "batchmean" else xp.sum(mean) * prod(shape[1:])
+    return xp.broadcast_to(_column(rows / xp.where(total > 0, total, xp.ones_like(total)), unreduced), shape)
 
 
-def _column(rows: jax.Array, unreduced: jax.Array) -> jax.Array:
-    return rows.reshape(rows.shape + (1,) * (unreduced.ndim - 1))
+def _column(rows: AnyArray, unreduced: AnyArray) -> AnyArray:
+    return namespace(rows).reshape(rows, (*rows.shape, *(1,) * (unreduced.ndim - 1)))
 
 
 def unreduced(spec: ObjectiveSpec, hparams: HParams, outputs: jax.Array, batch: Batch) -> jax.Array:
     """The losses of ``outputs`` (batch, outputs) before they are reduced, class weights included."""
-    wanted = targets(spec, hparams, batch.y)
-    return losses.get(spec.loss).function(outputs, wanted, **class_weights(spec, outputs.dtype))
+    wanted = targets(spec, hparams, batch.y, outputs)
+    return losses.get(spec.loss).function(outputs, wanted, **class_weights(spec, outputs))
 
 
 def value(spec: ObjectiveSpec, hparams: HParams, outputs: jax.Array, batch: Batch) -> jax.Array:
     """The reduced loss of ``outputs`` (batch, outputs), without penalties."""
-    return reduce(spec.reduction, unreduced(spec, hparams, outputs, batch), row_weights(spec, batch))
+    return reduce(spec.reduction, unreduced(spec, hparams, outputs, batch), row_weights(spec, batch, outputs))
 
 
 def autodiff(spec: ObjectiveSpec, hparams: HParams) -> GradFn:
@@ -180,7 +186,7 @@ def autodiff(spec: ObjectiveSpec, hparams: HParams) -> GradFn:
         params: Params, batch: Batch, state: ModelState, drawn: noise.Noise
     ) -> tuple[jax.Array, tuple[jax.Array, jax.Array, ModelState]]:
         outputs, after = models.train_apply(spec.model, params, batch.x, state, drawn)
-        found, weights = unreduced(spec, hparams, outputs, batch), row_weights(spec, batch)
+        found, weights = unreduced(spec, hparams, outputs, batch), row_weights(spec, batch, outputs)
         loss = reduce(spec.reduction, found, weights) + regularizers.penalty(hparams, params)
         return loss, (reduce("mean", found, weights), outputs, after)
 

@@ -12,7 +12,7 @@ from math import isfinite
 import jax
 import jax.numpy as jnp
 
-from fcnet.arrays import absolute, sign
+from fcnet.arrays import AnyArray, absolute, namespace, sign
 from fcnet.catalogue import Entry, table
 from fcnet.contracts import HParams, Params
 from fcnet.errors import require
@@ -102,28 +102,29 @@ def kernel_mask(params: Params) -> Params:
     return jax.tree.map_with_path(lambda path, _: path[-1].key == "kernel", params)
 
 
-def _over_kernels(term: Callable[[jax.Array], jax.Array], params: Params) -> jax.Array:
+def _over_kernels(term: Callable[[AnyArray], AnyArray], params: Params) -> AnyArray:
     masked = zip(jax.tree.leaves(params), jax.tree.leaves(kernel_mask(params)), strict=True)
-    return jnp.sum(jnp.stack([term(leaf) for leaf, is_kernel in masked if is_kernel]))
+    terms = [term(leaf) for leaf, is_kernel in masked if is_kernel]
+    return namespace(terms[0]).sum(namespace(terms[0]).stack(terms))
 
 
-def penalty(hparams: HParams, params: Params) -> jax.Array | float:
+def penalty(hparams: HParams, params: Params) -> AnyArray | float:
     """R = λ₁ Σ ‖W‖₁ + ½ λ₂ Σ ‖W‖²_F over the kernels; 0 where neither is in the program.
 
     The ½ makes the gradient λ₂ W, the lectures' convention for weight decay.
     """
-    total: jax.Array | float = 0.0
+    total: AnyArray | float = 0.0
     if hparams.l1 is not None:
-        total += hparams.l1 * _over_kernels(lambda w: jnp.sum(absolute(w)), params)
+        total = total + hparams.l1 * _over_kernels(lambda w: namespace(w).sum(absolute(w)), params)
     if hparams.l2 is not None:
-        total += 0.5 * hparams.l2 * _over_kernels(lambda w: jnp.sum(jnp.square(w)), params)
+        total = total + 0.5 * hparams.l2 * _over_kernels(lambda w: namespace(w).sum(w * w), params)
     return total
 
 
 def add_penalty_gradient(hparams: HParams, params: Params, grads: Params) -> Params:
     """grads + ∂R/∂W by hand: λ₁ sign(W) + λ₂ W at the kernels (sign(0) = 0), nothing at the biases."""
 
-    def touched(is_kernel: bool, w: jax.Array, grad: jax.Array) -> jax.Array:
+    def touched(is_kernel: bool, w: AnyArray, grad: AnyArray) -> AnyArray:
         if is_kernel and hparams.l1 is not None:
             grad = grad + hparams.l1 * sign(w)
         if is_kernel and hparams.l2 is not None:

@@ -21,11 +21,6 @@ from fcnet.errors import require
 from fcnet.optimizers import OptimizerSpec, Plateau, build, initial_plateau, update_plateau
 from fcnet.spec import MLPSpec
 
-GRADIENTS: dict[str, Callable[[objective.ObjectiveSpec, HParams], GradFn]] = {
-    "autodiff": objective.autodiff,
-    "manual": backprop.manual,
-}
-
 
 @dataclass(frozen=True)
 class RunSpec:
@@ -33,11 +28,12 @@ class RunSpec:
 
     ``batch_size``: rows a step; the last batch of an epoch is the smaller rest. ``epochs``: the most there may be.
     ``patience``: epochs without a better validation score before the run stops; 0 never stops early.
-    ``gradients``: who computes them. ``reduction``, ``class_weights``, ``ignored``: see ``ObjectiveSpec``.
+    ``gradients``: who computes them; ``engine``: the library that runs those by hand.
+    ``reduction``, ``class_weights``, ``ignored``: see ``ObjectiveSpec``.
     ``augmentation``: what is done to the images of each step, or None.
 
     Raises:
-        InputError: a size below 1 or a negative patience.
+        InputError: a size below 1, a negative patience, or an engine without gradients by hand, or not at hand.
     """
 
     model: MLPSpec
@@ -47,6 +43,7 @@ class RunSpec:
     epochs: int = 100
     patience: int = 0
     gradients: Literal["autodiff", "manual"] = "autodiff"
+    engine: backprop.Engine = "jax"
     reduction: objective.Reduction = "mean"
     class_weights: tuple[float, ...] | None = None
     ignored: int | None = None
@@ -57,11 +54,20 @@ class RunSpec:
         require(self.batch_size > 0, f"batch_size must be at least 1, got {self.batch_size}")
         require(self.epochs > 0, f"epochs must be at least 1, got {self.epochs}")
         require(self.patience >= 0, f"patience must be 0 (off) or more, got {self.patience}")
+        require(
+            self.engine == "jax" or self.gradients == "manual",
+            f"engine {self.engine} runs gradients by hand: --gradients manual --engine {self.engine}",
+        )
+        _grad_fn(self)  # checks the engine
 
     @property
     def objective(self) -> objective.ObjectiveSpec:
         """Network and loss, and how the loss is reduced."""
         return objective.ObjectiveSpec(self.model, self.loss, self.reduction, self.class_weights, self.ignored)
+
+
+def _grad_fn(spec: RunSpec) -> Callable[[objective.ObjectiveSpec, HParams], GradFn]:
+    return objective.autodiff if spec.gradients == "autodiff" else backprop.manual_on(spec.engine, spec.model.dtype)
 
 
 class TrainData(NamedTuple):
@@ -153,8 +159,7 @@ def _step(
     if spec.augmentation is not None:
         augment_key, key = jax.random.split(key)
         batch = batch._replace(x=augment(spec.augmentation, batch.x, key=augment_key))
-    gradients = GRADIENTS[spec.gradients](spec.objective, hparams)
-    result = gradients(carry.params, batch, state=carry.model_state, key=key)
+    result = _grad_fn(spec)(spec.objective, hparams)(carry.params, batch, state=carry.model_state, key=key)
     updates, opt_state = optimizer.update(result.grads, carry.opt_state, carry.params)
     params = regularizers.constrain(hparams, optax.apply_updates(carry.params, updates))
     # a penalty can overflow before the data loss does: either ends the run

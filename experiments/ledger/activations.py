@@ -100,7 +100,8 @@ def _ours(text: str) -> Callable[[Arrays, bool], Arrays]:
         drawn = {"slope": extras.pop("noise")} if "noise" in extras else {}
         if by_hand:
             value, pullback = activation.by_hand(z, **extras, **drawn)
-            towards_z, towards = pullback(upstream)
+            towards_z, shares = pullback(upstream)
+            towards = {name: jnp.sum(of_rows, axis=0) for name, of_rows in shares.items()}
         else:
             value, pull = jax.vjp(lambda z, extras: activation.function(z, **extras, **drawn), z, extras)
             towards_z, towards = pull(upstream)

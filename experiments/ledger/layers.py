@@ -78,7 +78,8 @@ def _norm_ours(text: str, training: bool) -> Callable[[Arrays, bool], Arrays]:
         kept: dict[str, Any] = {name: arrays[name] for name in ("mean", "variance") if name in arrays}
         if by_hand:
             found, pullback = norms.by_hand(norm, z, learned)
-            towards_z, towards = pullback(upstream)
+            towards_z, shares = pullback(upstream)
+            towards = {name: jnp.sum(of_rows, axis=0) for name, of_rows in shares.items()}
         else:
 
             def value(z: jax.Array, learned: dict[str, jax.Array]) -> tuple[jax.Array, norms.Normalised]:

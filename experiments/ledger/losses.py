@@ -266,8 +266,8 @@ def _plain_case(
             else:
                 value, towards = jax.value_and_grad(lambda o: objective.value(spec, hparams, o, batch))(outputs)
             return {"value": value, "∂outputs": towards}
-        loss, wanted = losses.get(text), objective.targets(spec, hparams, batch.y)
-        weights, upstream = objective.class_weights(spec, outputs.dtype), jnp.asarray(inputs["upstream"])
+        loss, wanted = losses.get(text), objective.targets(spec, hparams, batch.y, outputs)
+        weights, upstream = objective.class_weights(spec, outputs), jnp.asarray(inputs["upstream"])
         if by_hand:
             value, pullback = loss.by_hand(outputs, wanted, **weights)
             return {"value": value, "∂outputs": pullback(upstream)}

@@ -14,11 +14,10 @@ from fcnet.catalogue import Option, table
 SPLASH_KNOTS = (0.0, 1.0, 2.0, 2.5)
 
 
-def sum_like(array: AnyArray, shape: tuple[int, ...]) -> AnyArray:
-    """(batch, units) summed over the batch, and over the units where all share one parameter: (units,) or (1,)."""
-    xp = namespace(array)
-    over_batch = xp.sum(array, axis=0)
-    return over_batch if shape[-1] == array.shape[-1] else xp.sum(over_batch, axis=0, keepdims=True)
+def _of_each_row(array: AnyArray, parameter: AnyArray) -> AnyArray:
+    """(batch, units) itself, or summed over the units where all share one parameter: (batch, 1)."""
+    own = parameter.shape[-1] == array.shape[-1]
+    return array if own else namespace(array).sum(array, axis=1, keepdims=True)
 
 
 def _row(parameter: AnyArray) -> AnyArray:
@@ -38,7 +37,7 @@ def _prelu(z: AnyArray, slope: AnyArray) -> tuple[AnyArray, Pullback]:
     xp = namespace(z)
     factor = xp.where(z > 0, xp.ones_like(z), _row(slope) * xp.ones_like(z))
     towards = z - _positive_part(z)
-    return factor * z, lambda upstream: (upstream * factor, {"slope": sum_like(upstream * towards, slope.shape)})
+    return factor * z, lambda upstream: (upstream * factor, {"slope": _of_each_row(upstream * towards, slope)})
 
 
 def _two_slope_in_jax(z: jax.Array, above: jax.Array, below: jax.Array) -> jax.Array:
@@ -51,10 +50,9 @@ def _two_slope(z: AnyArray, above: AnyArray, below: AnyArray) -> tuple[AnyArray,
     factor = xp.where(z > 0, _row(above) * ones, _row(below) * ones)
 
     def pullback(upstream: AnyArray) -> tuple[AnyArray, dict[str, AnyArray]]:
-        towards_above = sum_like(upstream * positive, above.shape)
         return upstream * factor, {
-            "above": towards_above,
-            "below": sum_like(upstream * (z - positive), below.shape),
+            "above": _of_each_row(upstream * positive, above),
+            "below": _of_each_row(upstream * (z - positive), below),
         }
 
     return factor * z, pullback
@@ -79,10 +77,9 @@ def _splash(z: AnyArray, right: AnyArray, left: AnyArray) -> tuple[AnyArray, Pul
         slope = slope - _row(left[index, ...]) * xp.where(z < -knot, ones, zeros)
 
     def pullback(upstream: AnyArray) -> tuple[AnyArray, dict[str, AnyArray]]:
-        width = right.shape[1:]
-        towards_right = [sum_like(upstream * _positive_part(z - knot), width) for knot in SPLASH_KNOTS]
-        towards_left = [sum_like(upstream * _positive_part(-z - knot), width) for knot in SPLASH_KNOTS]
-        return upstream * slope, {"right": xp.stack(towards_right), "left": xp.stack(towards_left)}
+        towards_right = [_of_each_row(upstream * _positive_part(z - knot), right) for knot in SPLASH_KNOTS]
+        towards_left = [_of_each_row(upstream * _positive_part(-z - knot), left) for knot in SPLASH_KNOTS]
+        return upstream * slope, {"right": xp.stack(towards_right, axis=1), "left": xp.stack(towards_left, axis=1)}
 
     return value, pullback
 

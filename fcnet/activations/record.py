@@ -9,7 +9,7 @@ import jax
 from fcnet.arrays import AnyArray
 from fcnet.catalogue import Entry
 
-# ∂L/∂a ↦ (∂L/∂z, {learned parameter: ∂L/∂it})
+# ∂L/∂a ↦ (∂L/∂z, {learned parameter: what each row adds to ∂L/∂it, (batch, *shape of the parameter)})
 Pullback = Callable[[AnyArray], tuple[AnyArray, dict[str, AnyArray]]]
 ByHand = Callable[..., tuple[AnyArray, Pullback]]
 

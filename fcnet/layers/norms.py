@@ -20,7 +20,7 @@ from fcnet.errors import require
 Parameters = Mapping[str, AnyArray]
 # {"mean": (units,), "variance": (units,)}, {} for norms that remember nothing
 Statistics = Mapping[str, AnyArray]
-# ∂L/∂output ↦ (∂L/∂z, {"scale": ∂L/∂γ, "shift": ∂L/∂β})
+# ∂L/∂output ↦ (∂L/∂z, {"scale": what each row adds to ∂L/∂γ, (batch, entries of γ), "shift": likewise})
 Pullback = Callable[[AnyArray], tuple[AnyArray, dict[str, AnyArray]]]
 
 
@@ -215,7 +215,7 @@ def by_hand(norm: Norm, z: AnyArray, parameters: Parameters) -> tuple[Normalised
 
         δz = (g − mean(g) − ẑ mean(g ẑ)) / s,   ∂L/∂γ = Σ δ ẑ,   ∂L/∂β = Σ δ,
 
-    means over what z was averaged over, sums over all that share γ or β.
+    means over what z was averaged over, sums over all that share γ or β; the sum over the rows is left to the caller.
     """
     xp = namespace(z)
     cut, axis = _cut(norm, z)
@@ -229,9 +229,8 @@ def by_hand(norm: Norm, z: AnyArray, parameters: Parameters) -> tuple[Normalised
 
     def pullback(upstream: AnyArray) -> tuple[AnyArray, dict[str, AnyArray]]:
         delta = xp.reshape(xp.astype(upstream, cut.dtype), cut.shape)
-        shared = (0, 2) if norm.per_group else 0
         towards = {
-            name: xp.reshape(xp.sum(term, axis=shared), parameters[name].shape)
+            name: xp.sum(term, axis=2) if norm.per_group else xp.reshape(term, z.shape)
             for name, term in (("scale", delta * standard), ("shift", delta))
             if name in parameters
         }

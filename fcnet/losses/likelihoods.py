@@ -89,7 +89,8 @@ def gaussian_nll(outputs: jax.Array, targets: jax.Array, *, full: bool, eps: flo
     mean, raw = _halves(outputs, targets)
     floor = jax.lax.stop_gradient(jnp.maximum(raw, log(eps)))
     share = jnp.exp(raw - floor)
-    log_variance = floor + (share - jax.lax.stop_gradient(share))
+    below = floor + (share - jax.lax.stop_gradient(share))
+    log_variance = jnp.where(raw > log(eps), raw, below)
     value = 0.5 * (log_variance + jnp.square(targets - mean) * jnp.exp(-log_variance))
     return value + HALF_LOG_2_PI if full else value
 

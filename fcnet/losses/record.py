@@ -56,7 +56,7 @@ class Loss(Entry):
 
 def _scaled(upstream: AnyArray, slope: AnyArray) -> AnyArray:
     ones = (1,) * (slope.ndim - upstream.ndim)
-    return namespace(slope).reshape(upstream, (*upstream.shape, *ones)) * slope
+    return namespace(upstream).reshape(upstream, (*upstream.shape, *ones)) * slope
 
 
 def from_slope(local: Callable[..., tuple[AnyArray, AnyArray]]) -> ByHand:

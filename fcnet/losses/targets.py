@@ -1,7 +1,6 @@
 """Rows of class probabilities as targets: from labels, weighted by class, and their entropy."""
 
-import jax
-import jax.numpy as jnp
+from typing import Any
 
 from fcnet.arrays import AnyArray, namespace
 
@@ -16,24 +15,27 @@ def entropy(probabilities: AnyArray) -> AnyArray:
 
 
 def probability_targets(
-    labels: jax.Array, classes: int, dtype: jnp.dtype, label_smoothing: jax.Array | float | None = None
-) -> jax.Array:
-    """Class indices as probabilities: y = (1 − ε) one_hot(label) + ε / classes.
+    labels: AnyArray, classes: int, dtype: Any, label_smoothing: AnyArray | float | None = None
+) -> AnyArray:
+    """Class indices as probabilities: y = (1 − ε) one_hot(label) + ε / classes, in the array API.
 
     Args:
         labels: (batch,) int, in [0, classes).
+        dtype: of the answer, in the labels' own library.
         label_smoothing: ε in [0, 1), traced; None leaves the targets one-hot.
 
     Returns:
-        (batch, classes) of ``dtype``.
+        (batch, classes).
 
     Source: Szegedy et al. 2016, Rethinking the Inception architecture.
     """
-    return smoothed(jax.nn.one_hot(labels, classes, dtype=dtype), label_smoothing)
+    xp = namespace(labels)
+    indices = xp.reshape(xp.arange(classes, dtype=labels.dtype), (1, -1))
+    return smoothed(xp.astype(xp.reshape(labels, (-1, 1)) == indices, dtype), label_smoothing)
 
 
-def smoothed(targets: jax.Array, label_smoothing: jax.Array | float | None) -> jax.Array:
-    """(1 − ε) y + ε / classes for targets y (batch, classes); y itself where ε is None."""
+def smoothed(targets: AnyArray, label_smoothing: AnyArray | float | None) -> AnyArray:
+    """(1 − ε) y + ε / classes for targets y (batch, classes), in the array API; y itself where ε is None."""
     if label_smoothing is None:
         return targets
     return targets * (1.0 - label_smoothing) + label_smoothing / targets.shape[-1]
