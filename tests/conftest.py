@@ -29,6 +29,8 @@ LONGEST_FIRST = (
     "test_train.py",
     "test_cli_catalogue.py",
     "test_readme.py",
+    "test_backprop_table.py",
+    "test_backprop_second_order.py",
     "test_backprop.py",
     "test_cli.py",
 )

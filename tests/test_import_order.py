@@ -110,7 +110,12 @@ def test_no_autodiff_in_hand_written_backprop(path):
 
 @pytest.mark.parametrize(
     ("library", "rooms"),
-    [("matplotlib", {"plots"}), ("orbax", {"checkpoint"}), ("rich", {"console"}), ("tensorflow_datasets", {"data"})],
+    [
+        ("matplotlib", {"plots"}),
+        ("orbax", {"checkpoint"}),
+        ("rich", {"console", "commands"}),
+        ("tensorflow_datasets", {"data"}),
+    ],
 )
 def test_each_library_has_one_door(library, rooms):
     users = set()

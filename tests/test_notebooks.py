@@ -9,30 +9,42 @@ from nbclient import NotebookClient
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "colab").glob("*.ipynb"))
 
 
-def test_there_are_notebooks():
-    assert NOTEBOOKS
+def executed(name, folder, monkeypatch):
+    """What a notebook prints, and how many pictures it shows."""
+    # a notebook is read by people who have not switched on strictness
+    for variable in ("JAX_NUMPY_RANK_PROMOTION", "JAX_NUMPY_DTYPE_PROMOTION"):
+        monkeypatch.delenv(variable)
+    (path,) = (path for path in NOTEBOOKS if path.stem == name)
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
+    client.execute()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    pictures = sum("image/png" in output.get("data", {}) for output in outputs)
+    return "".join(output.get("text", "") for output in outputs), pictures
+
+
+def test_all_are_run_here():
+    assert [path.stem for path in NOTEBOOKS] == ["01_train_and_check_gradients", "02_write_backprop"]
 
 
 @pytest.mark.filterwarnings("default")  # Jupyter's own machinery is not ours to be strict about
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_runs(path, tmp_path, monkeypatch):
-    # a notebook is read by people who have not switched on strictness
-    for name in ("JAX_NUMPY_RANK_PROMOTION", "JAX_NUMPY_DTYPE_PROMOTION"):
-        monkeypatch.delenv(name)
-    notebook = nbformat.read(path, as_version=4)
-    client = NotebookClient(
-        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
-    )
-    client.execute()
-    text = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))
+def test_train_and_check_gradients(tmp_path, monkeypatch):
+    text, pictures = executed("01_train_and_check_gradients", tmp_path, monkeypatch)
     assert "layer_1/bias     (32,)      relative difference" in text
     assert text.count("WRONG") == 1
-    accuracy = float(text.split("test accuracy ")[1].split("%")[0])
-    assert accuracy > 90
-    pictures = [
-        output for cell in notebook.cells for output in cell.get("outputs", []) if "image/png" in output.get("data", {})
-    ]
-    assert len(pictures) == 3
+    assert float(text.split("test accuracy ")[1].split("%")[0]) > 90
+    assert pictures == 3
+
+
+@pytest.mark.filterwarnings("default")  # likewise
+def test_write_backprop(tmp_path, monkeypatch):
+    text, _ = executed("02_write_backprop", tmp_path, monkeypatch)
+    wrong = [line.split()[:3] for line in text.splitlines() if "WRONG" in line]
+    assert wrong == [["softmax", "z", "WRONG"], ["network", "b1", "WRONG"]]
+    assert "the softmax Jacobian has its diagonal alone" in text
+    assert "the bias gradient is a mean instead of a sum" in text
+    # 16 points for the backward pass of softmax, and 16 for the four gradients behind it
+    assert "total 68 / 100" in text
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -108,3 +108,19 @@ def test_activation_gallery(names, tmp_path, drawn):
     assert [text.get_text() for text in legend.get_texts()] == ["f(z)", "f′(z)", "f′ taken at a kink"]
     assert drawn[0].get_suptitle() == "all"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_error_map_keeps_a_single_wrong_entry_of_a_big_matrix(tmp_path, drawn):
+    kernel, bias = np.zeros((450, 5)), np.array([0.0, np.nan, 0.0])
+    kernel[449, 2] = -1.5
+    verdicts = {"W$1$": "wrong", "b1": "right"}
+    plots.error_map({"W$1$": kernel, "b1": bias}, verdicts, title="errors", path=tmp_path / "errors.png")
+    matrix, vector = drawn[0].axes[:2]
+    shown = matrix.images[0].get_array()
+    assert shown.shape == (150, 5)
+    assert shown[149, 2] == -1.5
+    assert np.count_nonzero(shown) == 1
+    np.testing.assert_array_equal(vector.images[0].get_array().mask, [[False, True, False]])
+    assert matrix.get_title(loc="left").replace("\\", "") == "W$1$: wrong"
+    assert drawn[0].get_suptitle() == "errors"
+    assert list(tmp_path.iterdir()) == [tmp_path / "errors.png"]

@@ -47,7 +47,8 @@ def manual_on(engine: Engine, dtype: str) -> Callable[[ObjectiveSpec, HParams], 
     """``manual`` with its lines run by ``engine``; under ``vmap`` one member after the other.
 
     Args:
-        dtype: of the products, "float32" or "float64", or "bfloat16", which only JAX computes.
+        dtype: of the products, "float32" or "float64", or "bfloat16", which only JAX computes. For float64 outside of
+            JAX switch x64 on for the whole process: callbacks may run in threads that a context does not reach.
 
     Raises:
         InputError: no such engine, one that is not installed, or bfloat16 outside of JAX.

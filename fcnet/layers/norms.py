@@ -236,7 +236,9 @@ def by_hand(norm: Norm, z: AnyArray, parameters: Parameters) -> tuple[Normalised
         }
         g = delta * learned["scale"] if learned else delta
         along = xp.mean(g * standard, axis=axis, keepdims=True)
-        towards_z = (g - xp.mean(g, axis=axis, keepdims=True) - standard * along) / spread
+        # ẑ has mean 0, so this is mean(g); taken last, it also takes out what rounding left in ẑ's
+        rest = g - standard * along
+        towards_z = (rest - xp.mean(rest, axis=axis, keepdims=True)) / spread
         return xp.astype(xp.reshape(towards_z, z.shape), z.dtype), towards
 
     flat = xp.astype(xp.reshape(value, z.shape), z.dtype)

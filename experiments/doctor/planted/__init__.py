@@ -1,0 +1,1 @@
+"""For each network the mistakes that are planted in it."""

@@ -1,0 +1,337 @@
+"""The whole examination: what is right passes, wrong tensors are found on their own scale, kinks are no mistakes."""
+
+import json
+from importlib import import_module
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from fcnet.contracts import Batch
+from fcnet.errors import InputError
+from fcnet.gradcheck import as_json, check
+from fcnet.gradcheck.examination.verdict import AGREEMENT
+
+
+def cross_entropy(z, y):
+    """The mean loss and its gradient towards z."""
+    shifted = z - z.max(axis=1, keepdims=True)
+    log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    rows = np.arange(len(y))
+    slope = np.exp(log_p)
+    slope[rows, y] -= 1
+    return -log_p[rows, y].mean(), slope / len(y)
+
+
+def tanh_network(params, x, y, first_bias=lambda delta: delta.sum(axis=0)):
+    a = np.tanh(x @ params["W1"] + params["b1"])
+    loss, delta = cross_entropy(a @ params["W2"] + params["b2"], y)
+    towards = (delta @ params["W2"].T) * (1 - a**2)
+    return loss, {"W1": x.T @ towards, "b1": first_bias(towards), "W2": a.T @ delta, "b2": delta.sum(axis=0)}
+
+
+def relu_network(params, x, y, slope_at_zero=0.0):
+    """Two layers, mean squared error; the author's choice of relu′(0)."""
+    z = x @ params["W1"] + params["b1"]
+    a = np.maximum(z, 0)
+    error = a @ params["W2"] - y
+    delta = 2 * error / error.size
+    towards = (delta @ params["W2"].T) * np.where(z == 0, slope_at_zero, z > 0)
+    return np.mean(error**2), {"W1": x.T @ towards, "b1": towards.sum(axis=0), "W2": a.T @ delta}
+
+
+def network_parameters(random, sizes=(5, 4, 3), dtype=np.float64, scale=1.0):
+    first, hidden, last = sizes
+    shapes = {"W1": (first, hidden), "b1": (hidden,), "W2": (hidden, last), "b2": (last,)}
+    return {name: (scale * random.normal(size=shape)).astype(dtype) for name, shape in shapes.items()}
+
+
+def verdicts(report):
+    return {tensor.name: tensor.verdict for tensor in report.tensors}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_right_network_is_right(dtype, random):
+    params = network_parameters(random, dtype=dtype)
+    batch = random.normal(size=(7, 5)).astype(dtype), random.integers(0, 3, 7)
+    report = check(tanh_network, params, batch)
+    assert report.right, report
+    assert report.dtype == np.dtype(dtype).name
+    assert report.loss == pytest.approx(float(tanh_network(params, *batch)[0]))
+    assert {tensor.source for tensor in report.tensors} == {"complex step"}
+    assert [tensor.name for tensor in report.tensors] == list(params)
+    # both sides round in float64; sums of seven terms and half a dozen functions lose a few of its digits
+    assert all(tensor.relative_error < 1e-12 and tensor.checked == np.prod(tensor.shape) for tensor in report.tensors)
+
+
+MISTAKES = {"all zeros": lambda delta: np.zeros(delta.shape[1]), "averaged": lambda delta: delta.mean(axis=0)}
+
+
+@pytest.mark.parametrize("mistake", sorted(MISTAKES))
+def test_a_small_gradient_is_judged_on_its_own_scale(mistake, random, monkeypatch):
+    # its cause is found in the tests of the diagnosis
+    monkeypatch.setattr(import_module("fcnet.gradcheck.check"), "diagnose", lambda evidence: ())
+    params = network_parameters(random, (784, 128, 10), np.float32, scale=0.03)
+    batch = random.uniform(size=(16, 784)).astype(np.float32), random.integers(0, 10, 16)
+    # few entries of the large tensors are enough here: what is asked is whether the small one is found
+    report = check(lambda *at: tanh_network(*at, first_bias=MISTAKES[mistake]), params, batch, budget=300)
+    assert verdicts(report) == {"W1": "right", "b1": "wrong", "W2": "right", "b2": "right"}
+    assert not report.right
+    assert any("entries of W1 were checked" in remark for remark in report.remarks)
+
+
+def test_a_single_wrong_entry_outside_the_sample_is_hunted_down(random):
+    params = network_parameters(random, (60, 40, 3))
+    batch = random.normal(size=(4, 60)), random.integers(0, 3, 4)
+
+    def one_off(*at):
+        loss, gradients = tanh_network(*at)
+        gradients["W1"][17, 23] = 0.0
+        return loss, gradients
+
+    report = check(one_off, params, batch, budget=500)
+    assert verdicts(report)["W1"] == "wrong"
+    worst = next(tensor.worst for tensor in report.tensors if tensor.name == "W1")
+    assert worst.index == (17, 23)
+
+
+@pytest.mark.parametrize("slope_at_zero", [0.0, 0.5, 1.0])
+def test_any_subgradient_of_relu_at_zero_is_no_mistake(slope_at_zero, random):
+    params = {key: value for key, value in network_parameters(random).items() if key != "b2"}
+    params["b1"] = np.zeros(4)
+    x, y = np.zeros((6, 5)), random.normal(size=(6, 3))
+    report = check(lambda *at: relu_network(*at, slope_at_zero), params, (x, y))
+    assert report.right, report
+    found = next(tensor for tensor in report.tensors if tensor.name == "b1")
+    # the complex step takes one of the two sides; where the author took another, there is a kink
+    assert found.verdict == "kink" or slope_at_zero == 1.0
+
+
+@pytest.mark.parametrize("slope_at_zero", [0.0, 1.0])
+def test_a_unit_that_is_exactly_zero_gives_all_its_weights_a_kink(slope_at_zero, random):
+    # numbers rounded to quarters: sums are exact, and one row's pre-activation of each unit is 0
+    params = {"W1": np.round(4 * random.normal(size=(30, 20))) / 4, "b1": np.zeros(20)}
+    params["W2"] = random.normal(size=(20, 3))
+    x = np.round(4 * random.normal(size=(6, 30))) / 4
+    params["b1"] = -(x[2] @ params["W1"])
+    report = check(lambda *at: relu_network(*at, slope_at_zero), params, (x, random.normal(size=(6, 3))))
+    assert report.right, report
+    assert sum(tensor.kinks for tensor in report.tensors) > 24 or slope_at_zero == 1.0
+
+
+def test_a_wrong_gradient_stays_wrong_beside_a_kink(random):
+    params = {key: value for key, value in network_parameters(random).items() if key != "b2"}
+    x, y = random.normal(size=(6, 5)), random.normal(size=(6, 3))
+    params["b1"] = -(x[2] @ params["W1"])
+
+    def sign_turned(*at):
+        loss, gradients = relu_network(*at)
+        return loss, gradients | {"W1": -gradients["W1"]}
+
+    assert verdicts(check(sign_turned, params, (x, y)))["W1"] == "wrong"
+
+
+def absolute_penalty(weight, slope):
+    """Lasso at weights of which some are exactly 0."""
+
+    def function(w, x, y):
+        error = x @ w - y
+        return error @ error / 2 + weight * np.abs(w).sum(), x.T @ error + weight * np.where(w == 0, slope, np.sign(w))
+
+    return function
+
+
+@pytest.mark.parametrize("slope", [-1.0, 0.0, 0.3])
+def test_the_absolute_value_at_zero(slope, random):
+    w = np.array([0.0, 1.0, -2.0, 0.0])
+    batch = random.normal(size=(9, 4)), random.normal(size=9)
+    report = check(absolute_penalty(0.7, slope), w, batch)
+    assert report.right
+    assert report.tensors[0].source == "central differences", "the absolute value drops imaginary parts"
+    assert report.tensors[0].kinks == (0 if slope == 0 else 2)
+    # no subgradient of |w| is 3
+    beyond = check(absolute_penalty(0.7, 6.0), w, batch)
+    assert verdicts(beyond) == {"params": "wrong"}
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_ties_of_a_maximum(place):
+    def function(params, x):
+        z = x @ params
+        best = np.flatnonzero(z == z.max())
+        gradient = np.zeros_like(params)
+        gradient[:, best[min(place, len(best) - 1)]] = x
+        return z.max(), gradient
+
+    # the second and third columns win alike
+    report = check(function, np.array([[0.0, 1.0, 1.0], [0.5, 2.0, 2.0]]), (np.array([1.0, 0.25]),))
+    assert report.right, report
+
+
+def batch_norm(params, x, y, through=True):
+    """A bias in front of batch norm: its gradient is 0 but for rounding."""
+    z = x @ params["W"] + params["b"]
+    centred = z - z.mean(axis=0)
+    deviation = np.sqrt((centred**2).mean(axis=0) + 1e-5)
+    normed = centred / deviation
+    error = normed * params["gamma"] - y
+    delta = error * params["gamma"] / error.size
+    back = delta - delta.mean(axis=0) - (normed * (delta * normed).mean(axis=0) if through else 0)
+    back = back / deviation
+    gradients = {"W": x.T @ back, "b": back.sum(axis=0), "gamma": (error * normed).sum(axis=0) / error.size}
+    return np.sum(error**2) / error.size / 2, gradients
+
+
+@pytest.mark.parametrize("zero", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_gradient_that_cancels_is_right(zero, dtype, random):
+    params = {"W": random.normal(size=(4, 3)), "b": random.normal(size=3), "gamma": random.normal(size=3)}
+    params = {name: value.astype(dtype) for name, value in params.items()}
+    batch = random.normal(size=(8, 4)).astype(dtype), random.normal(size=(8, 3)).astype(dtype)
+
+    def function(*at):
+        loss, gradients = batch_norm(*at)
+        return loss, gradients | ({"b": np.zeros_like(gradients["b"])} if zero else {})
+
+    report = check(function, params, batch)
+    assert verdicts(report) == {"W": "right", "b": "right", "gamma": "right"}, report
+    wrong = check(lambda *at: batch_norm(*at, through=False), params, batch)
+    assert verdicts(wrong)["W"] == "wrong"
+
+
+def jax_network(params, batch_x, y):
+    def loss(params):
+        hidden = jax.nn.softplus(batch_x @ params["W"] + jnp.reshape(params["b"], (1, -1)))
+        return jnp.mean((jnp.sum(hidden, axis=1) - y) ** 2)
+
+    return jax.value_and_grad(loss)(params)
+
+
+def test_jax_and_what_autodiff_cannot_see(random):
+    params = {"W": jnp.asarray(random.normal(size=(3, 2)), jnp.float32), "b": jnp.zeros(2, jnp.float32)}
+    batch = Batch(jnp.asarray(random.normal(size=(4, 3)), jnp.float32), jnp.ones(4, jnp.float32))
+    report = check(jax_network, params, batch)
+    assert report.right, report
+    assert (report.library, report.dtype) == ("jax", "float32")
+    assert {tensor.source for tensor in report.tensors} == {"autodiff"}
+
+    @jax.custom_vjp
+    def square(w):
+        return w**2
+
+    # the derivative that autodiff is told lacks its factor, as the author's does
+    square.defvjp(lambda w: (w**2, w), lambda w, upstream: (w * upstream,))
+    circular = check(lambda w, x: (jnp.sum(square(w) * x), w * x), params["W"], (params["W"],))
+    assert verdicts(circular) == {"params": "wrong"}
+    assert circular.tensors[0].source == "central differences"
+    assert circular.tensors[0].norm_ratio == pytest.approx(0.5, rel=AGREEMENT)
+
+
+def test_torch(random):
+    torch = pytest.importorskip("torch")
+
+    def function(params, x, y):
+        (weight, bias), wrong = params["layer"], params["factor"]
+        error = torch.tanh(x @ weight + bias).sum(1) - y
+        loss = (error**2).mean()
+        back = (2 * error / len(y))[:, None] * (1 - torch.tanh(x @ weight + bias) ** 2)
+        return loss, {"layer": [x.T @ back, wrong * back.sum(0)]}
+
+    params = {"layer": (torch.randn(3, 2), torch.randn(2)), "factor": 1}
+    batch = torch.randn(4, 3), torch.randn(4)
+    report = check(function, params, batch)
+    assert report.right, report
+    assert [tensor.name for tensor in report.tensors] == ["layer/0", "layer/1"]
+    assert report.library == "torch"
+    assert {tensor.source for tensor in report.tensors} == {"autodiff"}
+    assert verdicts(check(function, {**params, "factor": 2}, batch)) == {"layer/0": "right", "layer/1": "wrong"}
+
+    def detached(params, x, y):
+        loss, gradients = function(params, x, y)
+        return loss.item(), gradients
+
+    by_differences = check(detached, params, batch)
+    assert by_differences.right, by_differences
+    assert {tensor.source for tensor in by_differences.tensors} == {"central differences"}
+
+
+def test_a_function_that_computes_in_float32_whatever_it_is_given(random):
+    def narrow(params, x, y):
+        loss, gradients = tanh_network({k: v.astype(np.float32) for k, v in params.items()}, x.astype(np.float32), y)
+        return np.float32(loss), {name: value.astype(np.float32) for name, value in gradients.items()}
+
+    params = network_parameters(random)
+    batch = random.normal(size=(7, 5)), random.integers(0, 3, 7)
+    report = check(narrow, params, batch)
+    assert all(tensor.verdict in {"right", "undecided"} for tensor in report.tensors), report
+    assert any("float32 whatever it is given" in remark for remark in report.remarks)
+    doubled = check(lambda *at: (narrow(*at)[0], narrow(*at)[1] | {"W2": 2 * narrow(*at)[1]["W2"]}), params, batch)
+    assert verdicts(doubled)["W2"] == "wrong"
+
+
+def test_the_report_in_plain_values(random):
+    def one_missing(params, x, y):
+        loss, gradients = tanh_network(params, x, y)
+        gradients.pop("b2")
+        return loss, gradients
+
+    params = network_parameters(random)
+    report = check(one_missing, params, (random.normal(size=(7, 5)), random.integers(0, 3, 7)))
+    plain = json.loads(json.dumps(as_json(report), allow_nan=False))
+    assert plain["right"] is False
+    assert [tensor["verdict"] for tensor in plain["tensors"]] == ["right", "right", "right", "wrong"]
+    assert plain["problems"][0]["kind"] == "missing"
+    assert np.shape(plain["errors"]["W1"]) == (5, 4)
+
+
+def test_bad_input_is_told(random):
+    with pytest.raises(InputError, match="no floating-point array"):
+        check(tanh_network, {"W": np.arange(3)}, (np.ones(3),))
+    with pytest.raises(InputError, match="must be a tuple"):
+        check(tanh_network, np.ones(3), np.ones(3))
+    with pytest.raises(InputError, match="not finite"):
+        check(tanh_network, np.array([np.nan]), (np.ones(3),))
+
+
+def test_what_is_kept_from_the_first_call_of_all_is_found(random):
+    kept = {}
+
+    def function(params, x, y):
+        error = x @ params["w"] - y
+        used = kept.setdefault("error", error)
+        return np.sum(error**2) / 2, {"w": x.T @ used}
+
+    batch = random.normal(size=(6, 4)), random.normal(size=6)
+    report = check(function, {"w": random.normal(size=4)}, batch)
+    assert not report.right
+    assert [(cause.mistake, cause.tensors) for cause in report.causes] == [("stale", ("w",))]
+
+
+def test_gradients_that_are_added_up_are_named(random):
+    total = np.zeros(4)
+
+    def function(params, x, y):
+        error = x @ params["w"] - y
+        total[:] += x.T @ error
+        return np.sum(error**2) / 2, {"w": total.copy()}
+
+    batch = random.normal(size=(6, 4)), random.normal(size=6)
+    report = check(function, {"w": random.normal(size=4)}, batch)
+    assert "added up over calls" in report.problems[0].message
+    assert report.causes[0].mistake == "stale"
+
+
+def test_a_wrong_entry_is_found_however_little_time_there_is(random):
+    def function(params, x, y):
+        error = x @ params["w"] - y
+        gradient = x.T @ error
+        gradient[7, 3] *= 2
+        return np.sum(error**2) / 2, {"w": gradient}
+
+    batch = random.normal(size=(6, 40)), random.normal(size=(6, 50))
+    report = check(function, {"w": random.normal(size=(40, 50))}, batch, budget=40)
+    (tensor,) = report.tensors
+    assert tensor.checked < 100
+    assert tensor.verdict == "wrong"
+    assert tensor.worst.index == (7, 3)
