@@ -52,7 +52,8 @@ def expit(x: AnyArray) -> AnyArray:
     """
     xp = namespace(x)
     if xp.isdtype(x.dtype, "complex floating"):  # which the libraries' own refuse
-        return 1 / (1 + xp.exp(-x))
+        smaller = xp.exp(xp.where(xp.real(x) > 0, -x, x))
+        return xp.where(xp.real(x) > 0, 1 / (1 + smaller), smaller / (1 + smaller))
     return _special(x).expit(x)
 
 

@@ -125,10 +125,11 @@ def add_penalty_gradient(hparams: HParams, params: Params, grads: Params) -> Par
     """grads + ∂R/∂W by hand: λ₁ sign(W) + λ₂ W at the kernels (sign(0) = 0), nothing at the biases."""
 
     def touched(is_kernel: bool, w: AnyArray, grad: AnyArray) -> AnyArray:
+        # λ in the weights' own type, which a NumPy number of another would change
         if is_kernel and hparams.l1 is not None:
-            grad = grad + hparams.l1 * sign(w)
+            grad = grad + namespace(w).asarray(hparams.l1, dtype=w.dtype) * sign(w)
         if is_kernel and hparams.l2 is not None:
-            grad = grad + hparams.l2 * w
+            grad = grad + namespace(w).asarray(hparams.l2, dtype=w.dtype) * w
         return grad
 
     return jax.tree.map(touched, kernel_mask(params), params, grads)

@@ -335,3 +335,17 @@ def test_a_wrong_entry_is_found_however_little_time_there_is(random):
     assert tensor.checked < 100
     assert tensor.verdict == "wrong"
     assert tensor.worst.index == (7, 3)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16])
+def test_sixteen_bits_are_too_few_to_judge(dtype, random):
+    def function(params, x, y):
+        narrow = jax.tree.map(lambda leaf: leaf.astype(dtype), params)
+        error = x.astype(dtype) @ narrow["w"] - y.astype(dtype)
+        return jnp.sum(error**2) / 2, {"w": x.astype(dtype).T @ error}
+
+    batch = jnp.asarray(random.normal(size=(6, 9)), jnp.float32), jnp.asarray(random.normal(size=6), jnp.float32)
+    report = check(function, {"w": jnp.asarray(random.normal(size=9), jnp.float32)}, batch)
+    assert not report.right
+    assert [problem.kind for problem in report.problems if problem.fatal] == ["dtype"]
+    assert report.causes == ()

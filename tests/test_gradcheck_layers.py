@@ -153,3 +153,20 @@ def test_every_cause_has_its_derivation(random):
     assert cause.where == "mine"
     assert layer_mistakes(np.tanh, z, u, random.normal(size=(4, 3)), tensor="z", where="mine") == ()
     assert layer_mistakes(np.tanh, np.ones((40, 40)), u, u, tensor="z", where="mine") == ()
+
+
+def test_a_forward_that_changes_its_input_does_not_hide_a_wrong_backward(random):
+    def forward(z):
+        z[z < 0] = 0
+        return z, z
+
+    z = random.normal(size=(4, 3))
+    before = z.copy()
+    report = check_layer(forward, lambda upstream, cache: upstream, (z,))
+    assert not report.right
+    np.testing.assert_array_equal(z, before)
+
+
+def test_a_forward_that_raises_is_told_in_one_line(random):
+    with pytest.raises(InputError, match=r"relu: forward raises ZeroDivisionError.*1 / 0"):
+        check_layer(lambda z: 1 / 0, lambda upstream, cache: upstream, (random.normal(size=(2, 2)),), name="relu")

@@ -91,3 +91,15 @@ def test_bad_input(words, expected, capsys):
     told = capsys.readouterr().err
     assert expected in told
     assert told.count("\n") == 1
+
+
+def test_what_is_not_a_number_is_not_right(monkeypatch):
+    right = own.by_hand
+
+    def with_nan(spec, hparams, point):
+        found = right(spec, hparams, point)
+        last = {**found.grads["layer_3"], "bias": float("nan") * found.grads["layer_3"]["bias"]}
+        return found._replace(grads={**found.grads, "layer_3": last})
+
+    monkeypatch.setattr(own, "by_hand", with_nan)
+    assert not own.examine(SOME[0]).right

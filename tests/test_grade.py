@@ -9,6 +9,7 @@ import pytest
 
 from fcnet.cli import run
 from fcnet.commands import grade as command
+from fcnet.errors import InputError
 from fcnet.gradcheck.diagnosis.layer_mistakes import LAYER_MISTAKES
 from fcnet.gradcheck.exercise import solution as exercise_solution
 from fcnet.gradcheck.exercise.cases import PARTS, SEED, cases_of
@@ -314,7 +315,7 @@ def test_one_that_loops_or_crashes_costs_itself_alone(tmp_path, capsys):
     ):
         assert text.count(old) == 1
         text = text.replace(old, new)
-    text = "print('[bold]loud[/bold]')\n" + text.replace("import numpy as np", "import numpy as np, fcnet")
+    text = "print('[bold]loud[/bold]')\n" + text.replace("import numpy as np", "import numpy as np, jax")
     file = tmp_path / "mine.py"
     file.write_text(text)
     found = grade(file, limits=Limits(seconds=3.0, memory_gib=1.5))
@@ -352,3 +353,10 @@ def test_a_file_that_cannot_be_used(text, message, tmp_path, capsys):
     assert captured.out == ""
     assert message in captured.err
     assert captured.err.count("\n") == 1
+
+
+def test_a_file_that_imports_the_answers_is_refused(tmp_path):
+    file = tmp_path / "copied.py"
+    file.write_text("from fcnet.gradcheck.exercise.solution import *\n")
+    with pytest.raises(InputError, match="imports fcnet in line 1: the exercise is to be solved without it"):
+        grade(file)

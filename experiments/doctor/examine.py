@@ -79,9 +79,10 @@ def false_alarm(report: Report) -> str | None:
     if report.right:
         return None
     wrong = [
-        f"{tensor.name} is off by {tensor.relative_error} (tolerance {tensor.tolerance:.1e}, by {tensor.source})"
+        f"{tensor.name} is {tensor.verdict}, off by {tensor.relative_error} "
+        f"(tolerance {tensor.tolerance:.1e}, by {tensor.source})"
         for tensor in report.tensors
-        if tensor.verdict == "wrong"
+        if tensor.verdict in ("wrong", "undecided")
     ]
     return "; ".join([*(problem.message for problem in report.problems), *wrong])
 

@@ -4,8 +4,8 @@ Claim    of planted mistakes, in float32 and float64, it calls wrong exactly the
          names the right cause first in ≥ 85 %; of ≥ 500 correct networks in float32 it calls none wrong.
 Source   the mistakes in ``planted/``, written without a look at how they are recognised.
 Command  python experiments/doctor/measure.py
-Time     about 20 minutes on 2 CPU cores
-Expected tensors 98.7 %, first cause 90.9 %, no false alarm among 588 correct networks
+Time     about 7 minutes on 2 CPU cores
+Expected tensors 99.8 %, first cause 92.4 %, no false alarm among 588 correct networks
 """
 
 import json

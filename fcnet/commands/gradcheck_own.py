@@ -9,7 +9,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from fcnet import backprop, noise, plots
-from fcnet.commands.gradcheck import report_table
+from fcnet.commands.gradcheck import cause_table, report_table
 from fcnet.commands.train import CHECKED_ROWS, check_gradients
 from fcnet.config import TrainConfig
 from fcnet.console import Reporter
@@ -80,7 +80,7 @@ def check_network(config: TrainConfig, *, json: bool = False, figure: Path | Non
     """The network that ``fcnet train`` would begin with, on its first rows: every tensor's gradient by hand.
 
     Args:
-        json: print one JSON object instead: network, autodiff (see ``Comparison.summary``), report.
+        json: print one JSON object instead: right, network, autodiff (see ``Comparison.summary``), report.
         figure: a PNG that is not there yet, for the error of every entry of every tensor.
         seconds: the most that the examination may take.
 
@@ -123,11 +123,14 @@ def check_network(config: TrainConfig, *, json: bool = False, figure: Path | Non
     right = report.right and comparison.agrees
     if json:
         plain.pop("errors")
-        reporter.result(dumps({"network": about, "autodiff": comparison.summary(), "report": plain}, indent=2))
+        answer = {"right": right, "network": about, "autodiff": comparison.summary(), "report": plain}
+        reporter.result(dumps(answer, indent=2, allow_nan=False))
         return 0 if right else 1
     reporter.fact("network", f"{about}; {spec.loss.replace('_', ' ')}")
     reporter.gradients(comparison)
     reporter.console.print(report_table(plain))
+    if not report.right:
+        reporter.console.print(cause_table(plain))
     for line in (*(problem.message for problem in report.problems), *report.remarks):
         reporter.result(line)
     if figure is not None:

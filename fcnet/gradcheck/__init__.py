@@ -9,6 +9,7 @@ points); ``own`` (fcnet's own backward pass).
 from fcnet.gradcheck.check import as_json, check
 from fcnet.gradcheck.compare import Comparison, TensorComparison, compare, compare_manual_with_autodiff, tolerance
 from fcnet.gradcheck.diagnosis.mistakes import MISTAKES, Mistake
+from fcnet.gradcheck.layers import check_layer
 from fcnet.gradcheck.record import (
     Cause,
     Claims,
@@ -39,6 +40,7 @@ __all__ = [
     "WorstEntry",
     "as_json",
     "check",
+    "check_layer",
     "compare",
     "compare_manual_with_autodiff",
     "tolerance",

@@ -16,7 +16,7 @@ from fcnet.gradcheck.diagnosis.diagnose import diagnose
 from fcnet.gradcheck.diagnosis.mistakes import MISTAKES
 from fcnet.gradcheck.examination import contract, trees
 from fcnet.gradcheck.examination.answers import Reading, checked_params
-from fcnet.gradcheck.examination.calls import Refused, TimeUp, full_precision, quiet, time_limit
+from fcnet.gradcheck.examination.calls import Refused, TimeUp, full_precision, one_line, quiet, time_limit
 from fcnet.gradcheck.examination.oracles import Oracle, doubts, estimates, scale_of
 from fcnet.gradcheck.examination.sampling import natural_sizes
 from fcnet.gradcheck.examination.subject import Subject
@@ -35,6 +35,7 @@ from fcnet.gradcheck.record import (
 
 # Evaluations of the loss that single entries may take: with them every row and column of a 784-128-10 network is met.
 BUDGET = 6000
+TOO_FEW_DIGITS = "computes in 16 bits whatever it is given, too few digits to judge: examine it in float32 or wider"
 # Gradients in the dtype that was given may differ from those in float64 by rounding, which sums and cancellation make
 # larger: by a thousand times its epsilon before anyone is told.
 ROUNDING = 1000
@@ -68,7 +69,7 @@ def check(
     require(callable(function), f"a function (params, *batch) ↦ (loss, gradients) is needed, not {function!r:.80}")
     require(isinstance(batch, tuple | list), f"the batch must be a tuple (x, y, ...), not a {type(batch).__name__}")
     require(seconds > 0, f"seconds must be positive, not {seconds}")
-    data = tuple(batch[:2] if isinstance(batch, Batch) and batch.weight is None else batch)
+    data = trees.mapped(trees.copied, tuple(batch[:2] if isinstance(batch, Batch) and batch.weight is None else batch))
     given = checked_params(params)
     leaves = trees.parameters(params)
     library = next((kind for kind in map(trees.library, leaves.values()) if kind in {"jax", "torch"}), "numpy")
@@ -107,7 +108,15 @@ def check(
     right = {tensor.name for tensor in tensors if tensor.verdict == "right"}
     remarks += _lost_digits({name: given[name] for name in given if name in right}, seen.reading, reading)
     evidence = _evidence(subject, reading, judged, tensors, claims or Claims())
-    causes = diagnose(evidence) if evidence.wrong else ()
+    causes: tuple[Cause, ...] = ()
+    if evidence.wrong:
+        try:
+            with quiet(), time_limit(seconds):
+                causes = diagnose(evidence)
+        except TimeUp:
+            remarks.append(f"the diagnosis did not end within {seconds:g} seconds: allow more")
+        except Exception as error:  # whatever someone's code does elsewhere, what was found stands
+            remarks.append(f"the diagnosis ended early: {one_line(error)}")
     if seen_at.beside:
         causes = (*_kept(evidence.wrong, causes), *causes)
     known = {(cause.mistake, cause.tensors) for cause in report.causes}
@@ -142,11 +151,16 @@ def _examine(subject: Subject, budget: int, deadline: float) -> Examined:
         fatal, remarks = True, [f"in float64 it {refused.problem.message}"]
     if fatal:
         subject = subject.narrowed()
+        if any(value.dtype.itemsize < 4 for value in subject.params.values()):
+            raise Refused(Problem("dtype", TOO_FEW_DIGITS))
         remarks.append("it does not run in float64: it is examined as it was given, with fewer digits")
     beside = _beside(subject)
     with contextlib.suppress(Refused):
         # gradients that are kept from an earlier call shall be of other parameters
-        subject.answer(beside.start)
+        if subject.wide and _is_half(beside.reading(beside.start)):
+            remarks = [TOO_FEW_DIGITS]
+    if remarks == [TOO_FEW_DIGITS]:
+        raise Refused(Problem("dtype", TOO_FEW_DIGITS))
     there = _examine_at(subject, budget, deadline, remarks)
     if all(item.report.verdict in ("right", "kink") for item in there.judged.values()):
         # what was kept from the first call of all is right where that was, and nowhere else
@@ -198,6 +212,15 @@ def _is_narrow(reading: Reading, noise: float) -> bool:
     answered = [np.array(reading.loss), *reading.gradients.values()]
     fits = all(bool((value == value.astype(np.float32)).all()) for value in answered)
     return fits and noise > 1e-11 * abs(reading.loss)
+
+
+def _is_half(reading: Reading) -> bool:
+    """Whether all that was answered to float64, at parameters that are no round numbers, fits into 16 bits."""
+    values = np.concatenate([np.reshape(value, -1) for value in (np.array(reading.loss), *reading.gradients.values())])
+    some = values[(values != 0) & np.isfinite(values)]
+    return some.size >= 8 and any(
+        bool((some == some.astype(dtype).astype(np.float64)).all()) for dtype in (np.float16, jnp.bfloat16)
+    )
 
 
 def _lost_digits(given: Tensors, first: Reading, wide: Reading) -> list[str]:

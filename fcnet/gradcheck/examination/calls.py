@@ -89,14 +89,17 @@ def quiet() -> Iterator[tuple[Counter, list[warnings.WarningMessage]]]:
 def full_precision() -> Iterator[None]:
     """Products of float32 in float32 on every device, where GPUs would round their factors to fewer digits."""
     torch = sys.modules.get("torch")
-    before = torch.get_float32_matmul_precision() if torch is not None else None
-    if torch is not None:
+    before = None
+    # PyTorch refuses to tell where the newer fp32_precision was set; that stays as its owner has it
+    with contextlib.suppress(RuntimeError, AttributeError):
+        before = torch.get_float32_matmul_precision() if torch is not None else None
+    if torch is not None and before is not None:
         torch.set_float32_matmul_precision("highest")
     try:
         with jax.default_matmul_precision("highest"):
             yield
     finally:
-        if torch is not None:
+        if torch is not None and before is not None:
             torch.set_float32_matmul_precision(before)
 
 

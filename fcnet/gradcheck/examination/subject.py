@@ -79,7 +79,11 @@ class Subject:
 
     def loss(self, at: Tensors) -> Any:
         """The loss alone, a float (or complex, where parameters are); NaN where there is none."""
-        loss = trees.to_numpy(self.answer(at)[0]).reshape(())
+        try:
+            loss = trees.to_numpy(self.answer(at)[0]).reshape(())
+        except (TypeError, ValueError, IndexError, KeyError):
+            text = "returns no pair of a number and gradients at parameters other than those given"
+            raise Refused(Problem("not_gradients", text)) from None
         return complex(loss) if np.iscomplexobj(loss) else float(loss)
 
     def autodiff(self, at: Tensors) -> dict[str, np.ndarray] | None:

@@ -1,4 +1,8 @@
-"""What a worker hands back about someone's file: how each step ended, and plain values. Nothing in it is believed."""
+"""What a worker hands back about someone's file: how each step ended, and plain values, read without unpickling.
+
+The sandbox guards against mistakes – loops, memory, crashes – and not against a file that means to cheat: that runs in
+the worker and can write what the worker writes.
+"""
 
 import base64
 from collections.abc import Mapping

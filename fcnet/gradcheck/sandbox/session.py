@@ -102,11 +102,11 @@ def _appears(path: Path, process: subprocess.Popen[bytes], seconds: float) -> bo
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill the worker with all that it has started."""
+    """Kill the worker with what it has started, but for processes that have left its group on purpose."""
     if sys.platform == "win32":
         process.kill()
     else:
-        with suppress(ProcessLookupError):
+        with suppress(ProcessLookupError, PermissionError):  # gone already
             os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     if process.stdin is not None:
@@ -127,7 +127,7 @@ def _ending(process: subprocess.Popen[bytes], folder: Path, limits: Limits) -> O
         return Outcome("out_of_memory", message=out_of_memory(limits.memory_gib))
     if code >= 0:
         return Outcome("exited", message=f"ended the process with exit code {code}: leave that out")
-    name = signal.Signals(-code).name
+    name = next((known.name for known in signal.Signals if known == -code), str(-code))
     if name == "SIGXCPU":
         return Outcome("timed_out", message=f"used more processor time than {limits.seconds:g} s on every core")
     return Outcome("killed", message=f"was killed by the signal {name}")
