@@ -349,3 +349,33 @@ def test_sixteen_bits_are_too_few_to_judge(dtype, random):
     assert not report.right
     assert [problem.kind for problem in report.problems if problem.fatal] == ["dtype"]
     assert report.causes == ()
+
+
+def test_a_last_layer_of_zeros_hides_nothing(random):
+    def function(params, x, y):
+        a = np.maximum(x @ params["v"], 0)
+        error = a @ params["w"] - y
+        return np.sum(error**2) / 2, {"v": x.T @ (error @ params["w"].T), "w": a.T @ error}  # f′ is missing
+
+    params = {"v": random.normal(size=(4, 5)), "w": np.zeros((5, 2))}
+    report = check(function, params, (random.normal(size=(9, 4)), random.normal(size=(9, 2))))
+    assert [tensor.verdict for tensor in report.tensors] == ["wrong", "right"]
+    assert report.causes[0].mistake == "derivative_missing"
+
+
+def test_a_function_that_ignores_its_parameters_is_told_so(random):
+    w, x, y = random.normal(size=3), random.normal(size=(5, 3)), random.normal(size=5)
+
+    def function(params, *batch):
+        error = x @ w - y
+        return np.sum(error**2) / 2, {"w": x.T @ error}
+
+    report = check(function, {"w": w}, (x, y))
+    assert "does it use the params that it is given?" in report.problems[0].message
+    assert report.causes == ()
+
+
+def test_two_tensors_of_one_name_are_refused(random):
+    params = {"a/b": np.ones(2), "a": {"b": np.ones(3)}}
+    with pytest.raises(InputError, match="two tensors are called a/b"):
+        check(lambda p, x, y: (0.0, p), params, (np.ones(2), np.ones(2)))

@@ -58,7 +58,7 @@ def log_backward(upstream, cache):
     os.kill(os.getpid(), signal.SIGSEGV)
 
 def loss_forward(log_p, labels):
-    with open("../8.json", "w") as file:
+    with open(sys.argv[-1] + "/8.json", "w") as file:
         file.write("rubbish")
     time.sleep(0.1)
 
@@ -195,11 +195,12 @@ def is_alive(number):
         return False
 
 
-def test_a_file_imports_from_its_folder_and_works_elsewhere(tmp_path):
+def test_a_file_works_in_its_own_folder(tmp_path):
     (tmp_path / "mine.py").write_text("def f(z): return z * 2")
-    text = "import os\nfrom mine import f\ndef relu_forward(z):\n    open('left', 'w').close()\n    return f(z), z"
+    text = "import os\nfrom mine import f\ndef relu_forward(z):\n    open('data.txt').close()\n    return f(z), z"
+    (tmp_path / "data.txt").write_text("")
     assert run(tmp_path, text).tasks["relu_forward"].kind == "finished"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["file.py", "mine.py"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data.txt", "file.py", "mine.py"]
 
 
 def test_libraries_fit_into_the_memory_that_files_have(tmp_path):

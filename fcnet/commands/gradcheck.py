@@ -22,6 +22,9 @@ VERDICTS = {"wrong": "bold red", "undecided": "yellow", "kink": "yellow", "right
 # ``check`` gives up by itself when a call or its examination takes too long. Five calls, the examination and the
 # diagnosis may take that each: after this many times the process is stopped.
 GRACE = 7.0
+LEAST_MEMORY = 0.5
+# Narrower terminals are shown what is needed most: the names, the verdicts and the worst entries.
+WIDE = 104
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Examination:
         """Why there is no report, in one line."""
         if self.outcome.error == "NotImplementedError":
             return f"{self.name}: not done yet"
-        return f"{self.name}: {self.outcome.sentence}"
+        return f"{self.name}: {self.outcome.sentence.removeprefix(f'{self.name}: ')}"
 
     def plain(self) -> dict[str, Any]:
         """For JSON."""
@@ -73,6 +76,9 @@ def check_file(
     if figure is not None:
         require(figure.suffix == ".png", f"--figure {figure}: its name must end in .png")
         require(not figure.exists(), f"{figure} is there already: name another file with --figure")
+    require(seconds > 0, f"--seconds must be a number > 0, got {seconds:g}")
+    # Python with NumPy and JAX takes this much before anything is computed
+    require(memory_gib >= LEAST_MEMORY, f"--memory-gib must be at least {LEAST_MEMORY}, got {memory_gib:g}")
     options = {"seconds": seconds, "errors": figure is not None}
     limits = Limits(GRACE * seconds, memory_gib)
     session = sandbox.run(file, "fcnet.gradcheck.files", options=options, limits=limits)
@@ -123,7 +129,7 @@ def _show(file: Path, examined: list[Examination], printed: str) -> None:
         for problem in report["problems"]:
             reporter.console.print(f"  [red]{escape(problem['message'])}[/red]")
         if report["tensors"]:
-            reporter.console.print(report_table(report))
+            reporter.console.print(report_table(report, reporter.console.width))
         if report["causes"] or not report["right"]:
             reporter.console.print(cause_table(report))
         for remark in report["remarks"]:
@@ -139,13 +145,14 @@ def _about(report: Mapping[str, Any]) -> str:
     return f"({report['library']}, {report['dtype']}{loss}{f', held to {oracle}' if oracle else ''})"
 
 
-def report_table(report: Mapping[str, Any]) -> Table:
+def report_table(report: Mapping[str, Any], width: int = WIDE) -> Table:
     """The tensors of a report, the wrong ones first: how far off each is, and its worst entry."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 1))
     table.add_column("tensor", overflow="fold")
     for column in ("shape", "verdict"):
         table.add_column(column, no_wrap=True)
-    for column in ("error", "tolerance", "cosine", "‖g‖/‖r‖", "worst", "found", "expected"):
+    ratios = ("tolerance", "cosine", "‖g‖/‖r‖") if width >= WIDE else ()
+    for column in ("error", *ratios, "worst", "found", "expected"):
         table.add_column(column, justify="right", no_wrap=True)
     if _one_oracle(report) is None:
         table.add_column("oracle", overflow="fold", min_width=8)
@@ -154,9 +161,11 @@ def report_table(report: Mapping[str, Any]) -> Table:
         verdict, worst = tensor["verdict"], tensor["worst"]
         cells = [
             _number(tensor["relative_error"], ".1e"),
-            _number(tensor["tolerance"], ".0e"),
-            _number(tensor["cosine"], ".4f"),
-            _number(tensor["norm_ratio"], ".4g"),
+            *(
+                _number(tensor[key], form)
+                for key, form in (("tolerance", ".0e"), ("cosine", ".4f"), ("norm_ratio", ".4g"))
+                if ratios
+            ),
             *(("", "", "") if worst is None or verdict == "right" else _entry(worst)),
         ]
         if _one_oracle(report) is None:

@@ -128,7 +128,7 @@ def check_network(config: TrainConfig, *, json: bool = False, figure: Path | Non
         return 0 if right else 1
     reporter.fact("network", f"{about}; {spec.loss.replace('_', ' ')}")
     reporter.gradients(comparison)
-    reporter.console.print(report_table(plain))
+    reporter.console.print(report_table(plain, reporter.console.width))
     if not report.right:
         reporter.console.print(cause_table(plain))
     for line in (*(problem.message for problem in report.problems), *report.remarks):

@@ -22,6 +22,7 @@ from fcnet.gradcheck.examination.sampling import natural_sizes
 from fcnet.gradcheck.examination.subject import Subject
 from fcnet.gradcheck.examination.verdict import AGREEMENT, NARROW_AGREEMENT, Judged, judge, unexamined
 from fcnet.gradcheck.record import (
+    SEED,
     Cause,
     Claims,
     Estimate,
@@ -92,9 +93,9 @@ def check(
         with quiet(), full_precision(), time_limit(seconds):
             seen_at = _examine(subject, budget, time.monotonic() + seconds / 2)
     except TimeUp:
-        text = f"calls at other parameters did not end within {seconds:g} seconds: allow more, or give it less data"
-        return replace(report, problems=(*seen.problems, Problem("loops", text)))
-    except Refused as refused:
+        text = f"the examination did not end within {seconds:g} seconds: allow more, or give it less data"
+        return replace(report, problems=(*seen.problems, Problem("unfinished", text)))
+    except (Refused, UnusedError) as refused:
         return replace(report, problems=(*seen.problems, refused.problem))
     subject, reading, judged, tolerance, told, _ = seen_at
     tensors, remarks = [], [*seen.remarks, *told]
@@ -161,6 +162,12 @@ def _examine(subject: Subject, budget: int, deadline: float) -> Examined:
             remarks = [TOO_FEW_DIGITS]
     if remarks == [TOO_FEW_DIGITS]:
         raise Refused(Problem("dtype", TOO_FEW_DIGITS))
+    start = subject.reading(subject.start)
+    if any(np.any(value) for value in start.gradients.values()):
+        with contextlib.suppress(Refused):
+            if beside.reading(beside.start).loss == start.loss and _far(subject) == start.loss:
+                text = "has a loss that no parameter changes: does it use the params that it is given?"
+                raise UnusedError(Problem("not_gradients", text))
     there = _examine_at(subject, budget, deadline, remarks)
     if all(item.report.verdict in ("right", "kink") for item in there.judged.values()):
         # what was kept from the first call of all is right where that was, and nowhere else
@@ -173,10 +180,29 @@ def _examine(subject: Subject, budget: int, deadline: float) -> Examined:
     return there
 
 
+class UnusedError(Exception):
+    """The function does not look at its parameters."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+def _far(subject: Subject) -> float:
+    """The loss where every parameter is moved by its own size, in case it bends only there."""
+    sizes, random = natural_sizes(subject.start), np.random.default_rng((SEED, 6))
+    moved = {name: value + sizes[name] * random.standard_normal(value.shape) for name, value in subject.start.items()}
+    return subject.reading(moved).loss
+
+
 def _beside(subject: Subject) -> Subject:
     """The subject 1 % away."""
-    sizes = natural_sizes(subject.start)
-    moved = {name: (value + 0.01 * sizes[name]).astype(value.dtype) for name, value in subject.params.items()}
+    sizes, random = natural_sizes(subject.start), np.random.default_rng((SEED, 5))
+    # no two entries by the same: what is all zeros, or all alike, hides mistakes in front of it
+    moved = {
+        name: (value + 0.01 * sizes[name] * random.standard_normal(value.shape)).astype(value.dtype)
+        for name, value in subject.params.items()
+    }
     return replace(subject, params=moved)
 
 

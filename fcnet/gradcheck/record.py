@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+# Of all that the doctor draws: no author's example has it, so that nothing random agrees by being the same numbers.
+SEED = 9176431
 # {"layer_1/kernel": array, …}: the leaves of someone's parameter tree by their path, in its order, as NumPy arrays.
 Tensors = Mapping[str, np.ndarray]
 # (params, *batch) ↦ (loss, gradients): someone's code, in NumPy, JAX or PyTorch, on trees of its own arrays.
@@ -87,7 +89,7 @@ class Problem:
     """A function that does not do what any gradient function must, before its numbers are looked at.
 
     ``kind``: "raises", "loops", "nondeterministic", "mutates", "prints", "shape", "missing", "extra", "not_finite",
-        "aliased", "not_gradients" or "dtype". ``message``: one line: what, where, what to do.
+        "aliased", "not_gradients", "dtype" or "unfinished". ``message``: one line: what, where, what to do.
     ``fatal``: whether nothing can be said of the gradients because of it.
     """
 

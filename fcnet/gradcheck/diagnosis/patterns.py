@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fcnet.gradcheck.diagnosis.factors import Finding, factor_between, named
+from fcnet.gradcheck.diagnosis.factors import LOOSEST, Finding, factor_between, named
 from fcnet.gradcheck.diagnosis.structure import is_vector
 
 # Entries are as they should be when this near, on the scale of the tensor's largest.
@@ -92,13 +92,13 @@ def _penalty(tensor: Compared) -> Iterator[Finding]:
         l1, l2 = tensor.strengths
         both = l1 * np.sign(value) + l2 * value
         c = float(np.vdot(both, off)) / float(np.vdot(both, both))
-        if _close(off, c * both, 1e3 * tensor.tolerance):
+        if _close(off, c * both, min(1e3 * tensor.tolerance, LOOSEST)):
             yield _of_strength(1 + c, f"found − expected is {c:.4g} × the penalty's own gradient in {tensor.name}")
             return
     for place, (direction, words) in enumerate(((np.sign(value), "sign(θ)"), (value, "θ"))):
         size = float(np.vdot(direction, direction))
         c = float(np.vdot(direction, off)) / size if size else 0.0
-        if c == 0 or not _close(off, c * direction, 1e3 * tensor.tolerance):
+        if c == 0 or not _close(off, c * direction, min(1e3 * tensor.tolerance, LOOSEST)):
             continue
         said = f"found − expected is {c:.4g} {words} in every entry of {tensor.name}"
         strength = None if tensor.strengths is None else tensor.strengths[place]

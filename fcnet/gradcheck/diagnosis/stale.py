@@ -3,14 +3,14 @@
 import numpy as np
 
 from fcnet.gradcheck.diagnosis.factors import Finding
-from fcnet.gradcheck.record import Evidence, Tensors
+from fcnet.gradcheck.record import SEED, Evidence, Tensors
 
 # How far the parameters are moved, on the scale of each tensor: enough that every gradient changes.
 MOVE = 0.3
 
 
 def _moved(params: Tensors) -> dict[str, np.ndarray]:
-    random = np.random.default_rng(1)
+    random = np.random.default_rng((SEED, 1))
     moved = {}
     for name, value in params.items():
         size = float(np.sqrt(np.mean(np.square(value)))) if value.size else 0.0

@@ -10,7 +10,7 @@ from fcnet.gradcheck.diagnosis.mistakes import MISTAKES
 from fcnet.gradcheck.examination import trees
 from fcnet.gradcheck.examination.answers import Reading, read
 from fcnet.gradcheck.examination.calls import Refused, call
-from fcnet.gradcheck.record import Cause, Problem, Tensors
+from fcnet.gradcheck.record import SEED, Cause, Problem, Tensors
 
 # Two calls may add up in another order: 1e-6 of a tensor's norm, or eight roundings of a narrower dtype. A tensor
 # that cancels to nearly 0 is held against this share of the largest one.
@@ -167,7 +167,7 @@ def examine(
 
 def _elsewhere(tree: Any, params: Tensors) -> Any:
     """The parameters, each entry moved by about ``ELSEWHERE`` of its tensor's size, in their own dtypes."""
-    random = np.random.default_rng(0)
+    random = np.random.default_rng((SEED, 0))
     leaves, moved = trees.flatten(tree), {}
     for name, value in params.items():
         wide = value.astype(np.float64)

@@ -17,7 +17,7 @@ from fcnet.gradcheck.examination.calls import Refused
 from fcnet.gradcheck.examination.differences import Derivative, Line
 from fcnet.gradcheck.examination.kinks import look
 from fcnet.gradcheck.examination.subject import Subject
-from fcnet.gradcheck.record import Estimate, Tensors
+from fcnet.gradcheck.record import SEED, Estimate, Tensors
 
 AUTODIFF, COMPLEX, DIFFERENCES = "autodiff", "complex step", "central differences"
 # Evaluations of the loss that one entry costs: a complex one takes four to five times as long as a real one; of
@@ -88,9 +88,9 @@ class Oracle:
 
 def doubts(oracle: Oracle) -> bool:
     """Whether differences along a random direction of any tensor contradict the author's gradient."""
-    random = np.random.default_rng(4)
+    random = np.random.default_rng((SEED, 4))
     for name, gradient in oracle.gradients.items():
-        direction = oracle.scale.sizes[name] * sampling.signs(gradient.shape, random)
+        direction = oracle.scale.sizes[name] * sampling.direction(gradient.shape, random)
         if oracle.confirms(name, float((gradient * direction).sum()), direction) is False:
             return True
     return False
@@ -98,10 +98,10 @@ def doubts(oracle: Oracle) -> bool:
 
 def scale_of(subject: Subject, start: Tensors) -> Scale:
     """The loss, its noise along three random directions (the median: one may cross a kink), and the step they allow."""
-    random, sizes = np.random.default_rng(0), sampling.natural_sizes(start)
+    random, sizes = np.random.default_rng((SEED, 0)), sampling.natural_sizes(start)
     measured = []
     for _ in range(3):
-        directions = {name: sizes[name] * sampling.signs(value.shape, random) for name, value in start.items()}
+        directions = {name: sizes[name] * sampling.direction(value.shape, random) for name, value in start.items()}
 
         def line(t: float, directions: Tensors = directions) -> float:
             return subject.loss({name: value + t * directions[name] for name, value in start.items()})
@@ -130,7 +130,7 @@ def _by_autodiff(oracle: Oracle, generic: Oracle, random: np.random.Generator) -
     if found is None or elsewhere is None:
         return estimates
     for name, value in found.items():
-        direction = oracle.scale.sizes[name] * sampling.signs(value.shape, random)
+        direction = oracle.scale.sizes[name] * sampling.direction(value.shape, random)
         expected = float((elsewhere[name] * direction).sum())
         if np.isfinite(value).all() and generic.confirms(name, expected, direction) is not False:
             error = np.finfo(np.float64).eps * np.abs(value)
@@ -144,7 +144,7 @@ def _takes_complex(generic: Oracle, names: list[str], random: np.random.Generato
     """Tensors whose complex step differences confirm, and those too small for differences to tell if all others do."""
     seen: dict[str, bool | None] = {}
     for name in names:
-        direction = generic.scale.sizes[name] * sampling.signs(generic.start[name].shape, random)
+        direction = generic.scale.sizes[name] * sampling.direction(generic.start[name].shape, random)
         try:
             expected = generic.by_complex_step(name, direction).value
         except Exception:  # the author's code may refuse complex numbers in any way
@@ -161,7 +161,7 @@ def _entries(oracle: Oracle, name: str, chosen: np.ndarray, source: str) -> Esti
     error: np.ndarray = np.zeros(shape)
     by = oracle.by_complex_step if source == COMPLEX else oracle.by_differences
     # in an order that meets all parts of the tensor early, should time run out
-    for place, flat in enumerate(np.random.default_rng(3).permutation(chosen)):
+    for place, flat in enumerate(np.random.default_rng((SEED, 3)).permutation(chosen)):
         if place >= ALWAYS and time.monotonic() > oracle.deadline:
             oracle.remarks.append("there was no time for more entries: allow more seconds")
             break
@@ -182,7 +182,7 @@ def _hunt(oracle: Oracle, name: str, estimate: Estimate, random: np.random.Gener
 
     def excess(places: np.ndarray) -> float:
         flat = np.zeros(author.size)
-        flat[places] = size * sampling.signs(places.shape, random)
+        flat[places] = size * sampling.direction(places.shape, random)
         direction = flat.reshape(author.shape)
         found, own = by(name, direction), direction * author
         return abs(float(own.sum()) - found.value) - 1e-6 * float(np.linalg.norm(own)) - 4 * found.error
@@ -206,7 +206,7 @@ def estimates(oracle: Oracle, budget: int) -> dict[str, Estimate]:
     Args:
         budget: how many evaluations of the loss the entries may take; the largest tensors are sampled, see ``choose``.
     """
-    random = np.random.default_rng(1)
+    random = np.random.default_rng((SEED, 1))
     generic = _generic(oracle, random)
     found = _by_autodiff(oracle, generic, random)
     rest = [name for name in oracle.gradients if name not in found]

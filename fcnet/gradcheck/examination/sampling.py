@@ -41,9 +41,9 @@ def choose(gradient: np.ndarray, count: int, random: np.random.Generator) -> np.
     return np.sort(ordered[first][:count])
 
 
-def signs(shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:
-    """A random direction of ±1: it meets every entry alike."""
-    return random.choice(np.array([-1.0, 1.0]), size=shape)
+def direction(shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:
+    """A random direction that meets every entry about alike; no two by the same, so that nothing cancels by chance."""
+    return random.choice(np.array([-1.0, 1.0]), size=shape) * random.uniform(0.5, 1.5, size=shape)
 
 
 def natural_sizes(params: Tensors) -> dict[str, float]:

@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fcnet.errors import require
+
 # What a tree that is one array alone calls its leaf.
 ALONE = "params"
 
@@ -39,7 +41,9 @@ def flatten(tree: Any, *, by_place: bool = False) -> dict[str, Any]:
     for key, child in children.items():
         nested = _children(child, by_place=by_place) is not None
         for name, leaf in flatten(child, by_place=by_place).items():
-            found[f"{key}/{name}" if nested else key] = leaf
+            path = f"{key}/{name}" if nested else key
+            require(path not in found, f"two tensors are called {path}: rename one of them")
+            found[path] = leaf
     return found
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from fcnet.gradcheck.examination import kinks
 from fcnet.gradcheck.examination.oracles import AUTODIFF, COMPLEX, DIFFERENCES, Oracle
-from fcnet.gradcheck.record import Estimate, TensorReport, Verdict, WorstEntry
+from fcnet.gradcheck.record import SEED, Estimate, TensorReport, Verdict, WorstEntry
 
 # Formulas are judged in float64, where mistakes keep no digits and rounding loses none to speak of. What differs by
 # less than eight roundings of float32 could not be noticed in training: the 10⁻⁸ inside log(p + 10⁻⁸) is of that kind.
@@ -73,7 +73,7 @@ def _moved(name: str, estimate: Estimate, worst: np.ndarray, oracle: Oracle) -> 
     A gradient that cancels to nearly 0, as a bias's in front of batch norm, moves by its whole size, and nobody's
     can be nearer than that; a gradient that is merely small keeps its digits.
     """
-    random = np.random.default_rng(2)
+    random = np.random.default_rng((SEED, 2))
     noise = max(oracle.scale.noise / max(abs(oracle.scale.loss), 1e-300), float(np.finfo(np.float64).eps))
     moves = [0.0]
     for _ in range(2):

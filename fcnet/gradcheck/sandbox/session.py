@@ -44,12 +44,11 @@ def run(file: Path, entry: str, *, options: Mapping[str, Any], limits: Limits) -
     require(limits.memory_gib > 0, f"a memory limit of {limits.memory_gib:g} GiB: it must be above 0")
     with TemporaryDirectory(prefix="fcnet-") as name:
         folder = Path(name)
-        (folder / "work").mkdir()
         job = {"file": str(file.resolve()), "entry": entry, "options": dict(options), "limits": vars(limits)}
         outcomes: list[Outcome] = []
         while True:
             write_json(folder / "job.json", job | {"first": len(outcomes)})
-            load = _one_process(folder, outcomes, limits)
+            load = _one_process(folder, file.resolve().parent, outcomes, limits)
             tasks = _plan(load)
             if tasks is None or len(outcomes) >= len(tasks):
                 break
@@ -57,8 +56,12 @@ def run(file: Path, entry: str, *, options: Mapping[str, Any], limits: Limits) -
     return Session(load, dict(zip(tasks or (), outcomes, strict=False)), printed)
 
 
-def _one_process(folder: Path, outcomes: list[Outcome], limits: Limits) -> Outcome:
-    """Start a worker and follow it until its tasks are done or it stops; the outcome of loading."""
+def _one_process(folder: Path, work: Path, outcomes: list[Outcome], limits: Limits) -> Outcome:
+    """Start a worker and follow it until its tasks are done or it stops; the outcome of loading.
+
+    Args:
+        folder: for what is handed over. work: the file's own, so that it finds the data that lie beside it.
+    """
     for stale in ("started", "plan.json"):
         (folder / stale).unlink(missing_ok=True)
     environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
@@ -67,7 +70,7 @@ def _one_process(folder: Path, outcomes: list[Outcome], limits: Limits) -> Outco
     with (folder / "printed").open("ab") as printed:
         process = subprocess.Popen(
             [sys.executable, "-u", "-m", "fcnet.gradcheck.sandbox.worker", str(folder)],
-            cwd=folder / "work",
+            cwd=work,
             stdin=subprocess.PIPE,  # nothing is written: the worker ends when it breaks, see ``limits``
             stdout=printed,
             stderr=subprocess.STDOUT,
