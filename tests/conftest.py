@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 # processes started by tests inherit all of this
@@ -12,8 +13,6 @@ STRICT = {
     "JAX_COMPILATION_CACHE_DIR": str(Path(__file__).parents[1] / ".jax_cache"),
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-    # half of the suite's time is XLA optimising programs that run once
-    "JAX_DISABLE_MOST_OPTIMIZATIONS": os.environ.get("JAX_DISABLE_MOST_OPTIMIZATIONS", "1"),
     "JAX_PLATFORMS": os.environ.get("JAX_PLATFORMS", "cpu"),
 }
 os.environ.update(STRICT)
@@ -42,6 +41,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Longest files first; the order within a file stays."""
     order = {name: place for place, name in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: order.get(item.path.name, len(order)))
+
+
+# Files whose programs run once or twice: XLA's expensive passes would take longer than they save.
+PROGRAMS_RUN_ONCE = (
+    "test_augmentation.py",
+    "test_backprop_table.py",
+    "test_cli_catalogue.py",
+    "test_train.py",
+)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def compiled_plainly(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No expensive passes of XLA in ``PROGRAMS_RUN_ONCE``."""
+    jax.config.update("jax_disable_most_optimizations", request.path.name in PROGRAMS_RUN_ONCE)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture

@@ -152,6 +152,7 @@ def test_flags_work(words, tmp_path):
     assert curves[0] != curves[1]
 
 
+@pytest.mark.slow  # two runs for each flag
 @pytest.mark.parametrize(
     "words",
     [

@@ -99,7 +99,12 @@ def trained_well(folder, epochs=2):
     return record
 
 
-@pytest.mark.parametrize("words", ROWS, ids=lambda words: "-".join(words[1:14:2])[:90])
+# every third row in the quick suite
+@pytest.mark.parametrize(
+    "words",
+    [pytest.param(words, marks=pytest.mark.slow if number % 3 else ()) for number, words in enumerate(ROWS)],
+    ids=["-".join(words[1:14:2])[:90] for words in ROWS],
+)
 def test_every_name_trains(words, counts, tmp_path, capsys, tiny):
     flags = dict(zip(words[::2], words[1::2], strict=False))
     place = words.index("--data")

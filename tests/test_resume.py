@@ -49,6 +49,7 @@ def assert_same_run(folder, uninterrupted):
     assert parts[0] == parts[1]
 
 
+@pytest.mark.slow  # half a minute of training, killed again and again
 def test_killed_at_random_moments(uninterrupted, tmp_path):
     moments = random.Random(20261120)
     words, kills, reached = [*LONG, "--out", "run"], 0, []
