@@ -194,6 +194,8 @@ class NetworkConfig:
     """Whether the norm comes before or after the activation."""
     initializer: Annotated[InitializerName, UNLISTED] = "he_normal"
     """How kernels start; see fcnet list initialisers."""
+    init_scale: float = 1.0
+    """What initial kernels are multiplied by."""
     bias: float = 0.0
     """What hidden biases start from; 0.1 keeps ReLU units alive."""
     dropout: Numbers = ()
@@ -219,6 +221,8 @@ class NetworkConfig:
         _not_negative("input-noise", self.input_noise or 0.0)
         _not_negative("hidden-noise", self.hidden_noise)
         require(math.isfinite(self.bias), f"--bias must be a number, got {self.bias}")
+        ok = math.isfinite(self.init_scale) and self.init_scale > 0
+        require(ok, f"--init-scale must be a number > 0, got {self.init_scale}")
         self.spec(1, 1, 1.0)
 
     def spec(
@@ -503,6 +507,7 @@ class TrainConfig:
             max_norm=present(self.objective.max_norm),
             clip_norm=present(self.optimizer.clip_norm),
             clip_value=present(self.optimizer.clip_value),
+            init_scale=None if self.network.init_scale == 1 else self.network.init_scale,
         )
 
     def _input_noise(self, data: Description) -> float:

@@ -41,6 +41,7 @@ class HParams(NamedTuple):
     ``input_noise``, ``hidden_noise``: σ of Gaussian noise added in training to inputs and to hidden activations.
     ``max_norm``: the most that the incoming weights of a unit may have as Euclidean norm.
     ``clip_norm``, ``clip_value``: the most that the gradient's norm, or each of its entries, may have.
+    ``init_scale``: what initial kernels are multiplied by.
     """
 
     learning_rate: jax.Array | float
@@ -55,6 +56,7 @@ class HParams(NamedTuple):
     max_norm: jax.Array | float | None = None
     clip_norm: jax.Array | float | None = None
     clip_value: jax.Array | float | None = None
+    init_scale: jax.Array | float | None = None
 
 
 class Gradients(NamedTuple):

@@ -130,6 +130,9 @@ def initial_state(spec: RunSpec, hparams: HParams, rows: int, *, key: jax.Array)
     """Epoch 0: fresh parameters from one half of ``key``, the run's own randomness from the other."""
     init_key, run_key = jax.random.split(key)
     params, model_state = models.init(spec.model, init_key)
+    if hparams.init_scale is not None:
+        scale = jnp.asarray(hparams.init_scale, spec.model.param_dtype)
+        params = jax.tree.map(lambda on, leaf: leaf * scale if on else leaf, regularizers.kernel_mask(params), params)
     # every leaf its own buffer, because a compiled call gives them all away
     score, loss = (jnp.full((), jnp.nan, spec.model.param_dtype) for _ in range(2))
     best_params, best_state = jax.tree.map(jnp.copy, (params, model_state))
@@ -137,6 +140,16 @@ def initial_state(spec: RunSpec, hparams: HParams, rows: int, *, key: jax.Array)
     opt_state = _optimizer(spec, hparams, rows).init(params)
     plateau = initial_plateau(spec.model.param_dtype)
     return RunState(params, opt_state, model_state, run_key, jnp.int32(0), best, plateau, jnp.int32(0))
+
+
+def batch_order(key: jax.Array, rows: int) -> jax.Array:
+    """A random order of all rows, (rows,) int32: that of one 32-bit draw a row.
+
+    Two rows draw the same number with probability 2⁻³² and then keep their order; ``jax.random.permutation`` sorts
+    twice to be rid of that, and sorting is what shuffling costs.
+    """
+    draws = jax.random.bits(key, (rows,), jnp.uint32)
+    return jax.lax.sort((draws, jnp.arange(rows, dtype=jnp.int32)), num_keys=1)[1]
 
 
 class _Carry(NamedTuple):
@@ -167,15 +180,16 @@ def _step(
 
 
 def _train_epoch(
-    spec: RunSpec, hparams: HParams, state: RunState, data: TrainData
+    spec: RunSpec, hparams: HParams, state: RunState, data: TrainData, order: jax.Array | None
 ) -> tuple[_Carry, jax.Array, jax.Array]:
-    """Every row once, in an order of this epoch's own; returns also the mean loss and the first bad step (0: none)."""
+    """Every row once; returns also the mean loss and the first bad step (0: none)."""
     rows = data.x.shape[0]
     rate = jnp.asarray(hparams.learning_rate, state.plateau.factor.dtype)
     scaled = hparams._replace(learning_rate=rate * state.plateau.factor)
     optimizer = _optimizer(spec, scaled, rows)
     order_key, noise_key = jax.random.split(jax.random.fold_in(state.key, state.epoch))
-    order = jax.random.permutation(order_key, rows)
+    if order is None:
+        order = batch_order(order_key, rows)
 
     def step(carry: _Carry, key_and_rows: tuple[jax.Array, jax.Array]) -> tuple[_Carry, jax.Array]:
         key, chosen = key_and_rows
@@ -201,11 +215,18 @@ def _better(new: metrics.Evaluation, best: Best) -> jax.Array:
     return higher | jnp.isnan(best.score)
 
 
-def _epoch(
-    spec: RunSpec, hparams: HParams, state: RunState, data: TrainData
+def run_epoch(
+    spec: RunSpec, hparams: HParams, state: RunState, data: TrainData, order: jax.Array | None = None
 ) -> tuple[RunState, tuple[jax.Array, jax.Array, jax.Array]]:
-    """Train, evaluate, keep the best; where a loss was not finite, the state before, marked with the step."""
-    carry, train_loss, failed_step = _train_epoch(spec, hparams, state, data)
+    """Train, evaluate, keep the best; where a loss was not finite, the state before, marked with the step.
+
+    Args:
+        order: (rows,) of the rows, where it is shared with other runs; else this run's own for this epoch.
+
+    Returns:
+        The state reached, and the epoch's entries of a ``History``.
+    """
+    carry, train_loss, failed_step = _train_epoch(spec, hparams, state, data, order)
     epoch, last_step = state.epoch + 1, steps_per_epoch(spec, data.x.shape[0])
     if data.validation is None:
         # nothing to choose by: the last epoch is the best there is
@@ -254,7 +275,7 @@ def run_epochs(
 
     def body(loop: tuple[RunState, History]) -> tuple[RunState, History]:
         state, history = loop
-        after, row = _epoch(spec, hparams, state, data)
+        after, row = run_epoch(spec, hparams, state, data)
         place = state.epoch - start
         return after, History(*(column.at[place].set(value) for column, value in zip(history, row, strict=True)))
 

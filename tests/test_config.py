@@ -99,6 +99,7 @@ def test_every_field_survives_json():
             ("batch:momentum=0.2", "none"),
             "after",
             "sparse:sparsity=0.5",
+            1.5,
             0.1,
             (0.3, 0.1),
             "connect",
