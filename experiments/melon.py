@@ -27,7 +27,7 @@ ROWS, TRAINED_ON = 100, 80
 def melons(seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Weights and prices of one seed, (100, 1) each, float32."""
     rows = generated.load("line", generated.Draw(samples=ROWS, seed=seed)).rows
-    return rows.x, rows.y
+    return np.asarray(rows.x), rows.y
 
 
 def fit_all(x: jax.Array, y: jax.Array) -> tuple[np.ndarray, np.ndarray]:

@@ -72,7 +72,7 @@ def main(seeds: int = 200, epochs: int = 1000, out: Path = Path("experiments/fig
         title = f"{name}: {right.sum()} of {seeds} seeds"
         surfaces[title] = np.asarray(outputs(spec, member, grid)).reshape(101, 101)
     out.parent.mkdir(parents=True, exist_ok=True)
-    plots.decision_surfaces(surfaces, ends, XOR_CORNERS.x, XOR_CORNERS.y, path=out)
+    plots.decision_surfaces(surfaces, ends, np.asarray(XOR_CORNERS.x), XOR_CORNERS.y, path=out)
     holds = shares["single neuron"].value == 0 and shares["2-5-1 network"].low > 0.5
     print(f"figure: {out}")
     print(f"verdict: the claim {'holds' if holds else 'DOES NOT HOLD'}")

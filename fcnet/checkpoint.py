@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
 from fcnet.errors import require
 from fcnet.files import write_text
@@ -23,20 +25,29 @@ KEPT = 2
 
 
 @contextmanager
-def _checkpointer(folder: Path, *, writing: bool) -> Iterator[Any]:
+def _manager(folder: Path, *, writing: bool) -> Iterator[tuple[Any, Any]]:
     # only who writes may sweep away unfinished folders: a reader would sweep those that are being written
     # orbax announces its deprecations and every save; neither is the reader's business
     logging.getLogger("absl").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from orbax.checkpoint import v1 as orbax
+        import orbax.checkpoint as orbax
 
-        keep = orbax.training.preservation_policies.LatestN(KEPT)
-        always = orbax.training.save_decision_policies.FixedIntervalPolicy(1)
-        with orbax.training.Checkpointer(
-            folder.absolute(), preservation_policy=keep, save_decision_policy=always, cleanup_tmp_directories=writing
-        ) as checkpointer:
-            yield checkpointer
+        # of several processes this one alone saves or reads, and waits for no other
+        index = jax.process_index()
+        options = orbax.CheckpointManagerOptions(
+            max_to_keep=KEPT,
+            create=False,
+            cleanup_tmp_directories=writing,
+            enable_async_checkpointing=False,
+            multiprocessing_options=orbax.options.MultiprocessingOptions(
+                primary_host=index, active_processes={index}, barrier_sync_key_prefix=f"process{index}"
+            ),
+        )
+        if writing:
+            folder.mkdir(parents=True, exist_ok=True)
+        with orbax.CheckpointManager(folder.absolute(), options=options) as manager:
+            yield orbax, manager
 
 
 def _checksums(checkpoint: Path) -> str:
@@ -64,9 +75,16 @@ def save(folder: Path, epoch: int, state: Any, identity: dict[str, str]) -> None
     """
     if epoch in _sealed_epochs(folder):
         return
-    with _checkpointer(folder, writing=True) as checkpointer:
-        if checkpointer.latest is None or checkpointer.latest.step < epoch:
-            checkpointer.save_checkpointables(epoch, {"state": state, "identity": identity})
+    with _manager(folder, writing=True) as (orbax, manager):
+        newest = manager.latest_step()
+        if newest is None or newest < epoch:
+            manager.save(
+                epoch,
+                args=orbax.args.Composite(
+                    state=orbax.args.PyTreeSave(jax.tree.map(np.asarray, _data(state))),
+                    identity=orbax.args.PyTreeSave(identity),
+                ),
+            )
     write_text(folder / f"{epoch}.sha256", _checksums(folder / str(epoch)))
     for old in _sealed_epochs(folder):
         if not (folder / str(old)).is_dir():
@@ -97,14 +115,30 @@ def load(folder: Path, like: Any, identity: dict[str, str]) -> Any:
         whole,
         f"checkpoint {where} is damaged: remove it and {where.name}.sha256 to go on from an earlier one",
     )
-    with _checkpointer(folder, writing=False) as checkpointer:
-        found = checkpointer.load_checkpointables(epoch, {"identity": None})["identity"]
+    with _manager(folder, writing=False) as (orbax, manager):
+        found = manager.restore(epoch, args=orbax.args.Composite(identity=orbax.args.PyTreeRestore()))["identity"]
         other = [name for name, value in identity.items() if found.get(name) != value]
         require(not other, f"checkpoint {where} belongs to another run: its {' and '.join(other)} differ")
-        state = checkpointer.load_checkpointables(epoch, {"state": like})["state"]
-    for (path, got), expected in zip(jax.tree.leaves_with_path(state), jax.tree.leaves(like), strict=True):
+        wanted = jax.eval_shape(_data, like)
+        how = jax.tree.map(lambda leaf: orbax.RestoreArgs(restore_type=np.ndarray), wanted)
+        restore = orbax.args.PyTreeRestore(item=wanted, restore_args=how)
+        state = manager.restore(epoch, args=orbax.args.Composite(state=restore))["state"]
+    for (path, got), expected in zip(jax.tree.leaves_with_path(state), jax.tree.leaves(wanted), strict=True):
         # orbax casts without a word
         same = got.shape == expected.shape and got.dtype == expected.dtype
         name = jax.tree_util.keystr(path)
         require(same, f"checkpoint {where}: {name} is {got.dtype}{got.shape}, not {expected.dtype}{expected.shape}")
-    return state
+    return jax.tree.map(_as, like, state)
+
+
+def _is_key(leaf: Any) -> bool:
+    return bool(jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key))
+
+
+def _data(tree: Any) -> Any:
+    """Typed keys as the numbers they consist of."""
+    return jax.tree.map(lambda leaf: jax.random.key_data(leaf) if _is_key(leaf) else leaf, tree)
+
+
+def _as(like: Any, stored: np.ndarray) -> jax.Array:
+    return jax.random.wrap_key_data(jnp.asarray(stored)) if _is_key(like) else jnp.asarray(stored)

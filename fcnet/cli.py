@@ -3,8 +3,9 @@
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Group, Parameter
 
@@ -19,10 +20,14 @@ from fcnet.config import (
     NetworkConfig,
     ObjectiveConfig,
     OptimizerConfig,
+    ProcessesConfig,
     Switch,
     TrainConfig,
 )
 from fcnet.errors import InputError, Interrupted
+from fcnet.sweeps.config import SweepConfig
+from fcnet.sweeps.options import SWEEP, SweepOptions
+from fcnet.sweeps.words import lift, split
 
 app = App(
     name="fcnet",
@@ -35,6 +40,7 @@ app.register_install_completion_command()
 
 Flat = Parameter(name="*")
 OUTPUT = Group.create_ordered("Output")
+FROM = Group.create_ordered("From a sweep")
 
 
 def one_line(error: BaseException) -> str:
@@ -51,9 +57,14 @@ def train(
     objective: Annotated[ObjectiveConfig, Flat] = ObjectiveConfig(),
     optimizer: Annotated[OptimizerConfig, Flat] = OptimizerConfig(),
     loop: Annotated[LoopConfig, Flat] = LoopConfig(),
+    processes: Annotated[ProcessesConfig, Flat] = ProcessesConfig(),
     out: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
     resume: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
     quiet: Annotated[Switch, Parameter(group=OUTPUT)] = False,
+    from_: Annotated[Path | None, Parameter(name="--from", group=FROM)] = None,
+    best: Annotated[Switch, Parameter(group=FROM)] = False,
+    setting: Annotated[int | None, Parameter(group=FROM)] = None,
+    member: Annotated[int | None, Parameter(group=FROM)] = None,
 ) -> None:
     """Train a network and leave a run folder; with no flags, on scikit-learn's scanned digits.
 
@@ -61,13 +72,23 @@ def train(
         out: Folder for the run; must be new or empty. [default: runs/NAME-TIME]
         resume: Go on with the run in this folder, as it was begun.
         quiet: Only the final table.
+        from_: Train one member of the sweep in this folder, alone.
+        best: The best member of the setting that leads.
+        setting: The best member of the setting with this number.
+        member: The member with this number.
     """
     from fcnet.commands import train as command
 
-    if resume is None:
-        command.train(TrainConfig(data, network, objective, optimizer, loop, augmentation), out=out, quiet=quiet)
-    else:
-        command.resume(resume, quiet=quiet)
+    if resume is not None:
+        command.resume(resume, quiet=quiet, others=processes)
+        return
+    config = TrainConfig(data, network, objective, optimizer, loop, augmentation)
+    if from_ is not None:
+        from fcnet.commands.train_from import config_from
+
+        config = config_from(from_, best=best, setting=setting, member=member, quiet=quiet)
+        config = replace(config, loop=replace(config.loop, data_parallel=loop.data_parallel))
+    command.train(config, out=out, quiet=quiet, others=processes)
 
 
 @app.command
@@ -202,6 +223,87 @@ def grade(file: Path, /, *, json: Annotated[Switch, Parameter(group=OUTPUT)] = F
     return command.grade_file(file, json=json)
 
 
+sweep = App(name="sweep", help_format="markdown")
+app.command(sweep)
+
+
+@sweep.default
+def train_sweep(
+    *,
+    options: Annotated[SweepOptions, Flat] = SweepOptions(),
+    width: Annotated[str | None, Parameter(group=SWEEP)] = None,
+    depth: Annotated[str | None, Parameter(group=SWEEP)] = None,
+    yes: Annotated[Switch, Parameter(group=SWEEP)] = False,
+    axis: Annotated[tuple[str, ...], Parameter(show=False, negative="")] = (),
+    one_fold: Annotated[Switch, Parameter(show=False)] = False,
+    data: Annotated[DataConfig, Flat] = DataConfig(),
+    augmentation: Annotated[AugmentConfig, Flat] = AugmentConfig(),
+    network: Annotated[NetworkConfig, Flat] = NetworkConfig(),
+    objective: Annotated[ObjectiveConfig, Flat] = ObjectiveConfig(),
+    optimizer: Annotated[OptimizerConfig, Flat] = OptimizerConfig(),
+    loop: Annotated[LoopConfig, Flat] = LoopConfig(),
+    processes: Annotated[ProcessesConfig, Flat] = ProcessesConfig(),
+    out: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
+    resume: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
+    quiet: Annotated[Switch, Parameter(group=OUTPUT)] = False,
+) -> None:
+    """Train thousands of networks in few programs: every combination of values, from every seed, on every fold.
+
+    `fcnet sweep --data digits --learning-rate log:1e-3:1:8 --weight-decay 0,1e-4,1e-3 --seeds 16 --folds 5`
+
+    trains 1,920 networks. Any of the flags of `fcnet train` takes several values as one word:
+
+    - `0,1e-4,1e-3`, `relu,leaky_relu:slope=0.2`: a list
+    - `log:1e-3:1:8`, `linear:0:0.5:6`: 8 numbers from 0.001 to 1 on a logarithmic scale, 6 from 0 to 0.5
+    - `uniform:0:0.5`, `loguniform:1e-4:1`: drawn at random, with `--draws 20` or `--search tpe --trials 50`
+    - `--hidden 32,64-64,none`: networks of one hidden layer, of two, and of none; or `--width 32,64 --depth 1,2,3`
+    - `--seed 1,5,7`: these seeds, instead of `--seeds 3`
+
+    Args:
+        width: Units of each hidden layer, with --depth instead of --hidden. [default: 128]
+        depth: How many hidden layers. [default: 2]
+        yes: Train more than 10,000 members.
+        out: Folder for the sweep; must be new or empty. [default: runs/NAME-sweep-TIME]
+        resume: Go on with the sweep in this folder, as it was begun.
+        quiet: Only the final table.
+    """
+    from fcnet.commands import sweep as command
+
+    if resume is not None:
+        command.resume(resume, quiet=quiet, others=processes)
+        return
+    del width, depth  # lifted out of the words into axes and hidden layers
+    base = TrainConfig(data, network, objective, optimizer, loop, augmentation)
+    config = SweepConfig.of(base, split(axis), one_fold=one_fold, **asdict(options))
+    if not yes:
+        config.require_meant()
+    command.sweep(config, out=out, quiet=quiet, others=processes)
+
+
+@sweep.command(name="show")
+def show_sweep(
+    run: Path,
+    /,
+    *,
+    by: Literal["validation", "test"] = "validation",
+    top: int = 10,
+    json: Annotated[Switch, Parameter(group=OUTPUT)] = False,
+    figures: Annotated[bool, Parameter(group=OUTPUT)] = True,
+) -> None:
+    """Leader board of a sweep, with intervals over seeds and folds, and its figures; also while it runs.
+
+    Args:
+        run: Folder of the sweep.
+        by: The part whose scores rank the settings.
+        top: Settings on the board.
+        json: Print one JSON object with all settings instead.
+        figures: Write heatmap.png, curves.png and parallel.png into the folder.
+    """
+    from fcnet.commands import sweep_show as command
+
+    command.show(run, by=by, top=top, json=json, figures=figures)
+
+
 plot = App(name="plot", help="Draw what can be drawn without a run.")
 app.command(plot)
 
@@ -243,19 +345,37 @@ def run(words: list[str]) -> int:
 
     def call() -> Any:
         _refuse_flags_beside_resume(words)
-        return _call(app, words)
+        _refuse_flags_beside_from(words)
+        return _call(app, ["sweep", *lift(words[1:])] if words[:1] == ["sweep"] else words)
 
     return guarded(call)
+
+
+PROCESSES = {"--coordinator", "--processes", "--process"}
 
 
 def _refuse_flags_beside_resume(words: list[str]) -> None:
     # looked for in the words, because a flag given at its default value leaves no trace in the parsed config
     flags = {word.split("=")[0] for word in words if word.startswith("--")}
-    others = sorted(flags - {"--resume", "--quiet", "--help"})
+    others = sorted(flags - {"--resume", "--quiet", "--help", *PROCESSES})
     if "--resume" in flags and others:
         raise InputError(
             f"--resume goes on as the run was begun: leave out {' and '.join(others)} (--quiet is allowed)"
         )
+
+
+FROM_FLAGS = {"--from", "--best", "--setting", "--member"}
+
+
+def _refuse_flags_beside_from(words: list[str]) -> None:
+    flags = {word.split("=")[0] for word in words if word.startswith("--")}
+    if words[:1] != ["train"] or not flags & FROM_FLAGS or "--help" in flags:
+        return
+    if "--from" not in flags:
+        raise InputError(f"{' and '.join(sorted(flags & FROM_FLAGS))} chooses from a sweep: add --from RUN")
+    others = sorted(flags - FROM_FLAGS - {"--out", "--quiet", "--data-parallel", *PROCESSES})
+    if others:
+        raise InputError(f"--from trains a member as the sweep had it: leave out {' and '.join(others)}")
 
 
 def script(claim: Callable[..., bool]) -> None:

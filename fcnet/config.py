@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 from cyclopts import Group, Parameter
 
-from fcnet import losses, optimizers, regularizers
+from fcnet import devices, losses, optimizers, regularizers
 from fcnet.activations import ACTIVATIONS
 from fcnet.augmentation import TRANSFORMS, AugmentSpec
 from fcnet.backprop import Engine
@@ -402,12 +402,38 @@ class LoopConfig:
     """Who computes them: JAX, or the backpropagation written by hand."""
     engine: Engine = "jax"
     """The library that runs the backpropagation written by hand: the same lines on jax, numpy or torch."""
+    data_parallel: Switch = False
+    """Share the rows of each step over all devices; on a CPU every core is one."""
+    stream: Switch = False
+    """Read the rows in blocks while the device trains, with the same result; done anyway where they do not fit it."""
 
     def __post_init__(self) -> None:
         for flag, size in (("batch-size", self.batch_size), ("epochs", self.epochs)):
             require(size is None or size > 0, f"--{flag} must be at least 1, got {size}")
         require(self.patience >= 0, f"--patience must be 0 (off) or more, got {self.patience}")
         require(0 <= self.seed < 2**32, f"--seed must be in [0, 2³²), got {self.seed}")
+        require(
+            not self.data_parallel or self.engine == "jax",
+            f"--data-parallel is for --engine jax: {self.engine} computes on one device",
+        )
+
+
+@Parameter(name="*", group=Group.create_ordered("Processes"))
+@dataclass(frozen=True)
+class ProcessesConfig:
+    """Which other processes to work with: a matter of the machines, not of the run."""
+
+    coordinator: str | None = None
+    """HOST:PORT of process 0, or auto. [default: what Slurm, Open MPI, Kubernetes or a TPU pod says]"""
+    processes: int | None = None
+    """How many processes there are."""
+    process: int | None = None
+    """The number of this one, from 0."""
+
+    def join(self) -> devices.Processes:
+        """Every core a device, and the others met; see ``devices.join``, which checks the values."""
+        devices.use_every_core()
+        return devices.join(self.coordinator, self.processes, self.process)
 
 
 def _counts(loss: str | None) -> bool:

@@ -57,6 +57,11 @@ class Reporter:
         line.add_row(name, text)
         self.console.print(line)
 
+    def working(self, text: str) -> None:
+        """What takes a moment just now: seen on a terminal until the next line comes."""
+        if not self.quiet and self.console.is_terminal:
+            self.console.print(f"[dim]{escape(text)}[/dim]", end="\r")
+
     def names(self, kind: str, names: list[str]) -> None:
         """The names of one kind."""
         self._line(kind, escape(", ".join(names)), width=14)
@@ -134,6 +139,9 @@ class TrainingDisplay:
             disable=not self.live,
         )
         self.task: TaskID | None = None
+        # of what was not shown yet, and what there is to say of the newest epoch
+        self.seconds = 0.0
+        self.newest: list[str] = []
 
     def __enter__(self) -> "TrainingDisplay":
         self.progress.start()
@@ -144,29 +152,44 @@ class TrainingDisplay:
         self.progress.stop()
 
     def __call__(self, told: FitProgress) -> None:
-        """Show the newest epoch."""
-        done = len(told.history.train_loss)
-        if not done:
+        """Show the newest epoch, and how far the next one is where its rows are streamed."""
+        epoch, done = int(told.state.epoch), len(told.history.train_loss)
+        self.seconds += told.seconds
+        seen = done * self.rows + told.rows
+        if not seen:
             return
-        epoch = int(told.state.epoch)
-        seconds_left = (self.spec.epochs - epoch) * told.seconds / done
-        parts = [f"loss {told.history.train_loss[-1]:.4f}"]
-        if isfinite(told.history.validation_score[-1]):
-            value = score_text(self.score, told.history.validation_score[-1])
-            parts.append(f"validation {SCORE_TITLES[self.score]} {value}")
-        parts.append(f"{done * self.rows / told.seconds:,.0f} examples/s")
-        parts.append(f"{_duration(seconds_left)} left")
-        what = " · ".join(parts)
+        if done:
+            self.newest = [f"loss {told.history.train_loss[-1]:.4f}"]
+            if isfinite(told.history.validation_score[-1]):
+                value = score_text(self.score, told.history.validation_score[-1])
+                self.newest.append(f"validation {SCORE_TITLES[self.score]} {value}")
+        seconds_left = ((self.spec.epochs - epoch) * self.rows - told.rows) * self.seconds / seen
+        speed = f"{seen / self.seconds:,.0f} examples/s"
+        what = " · ".join([*self.newest, speed, f"{duration(seconds_left)} left"])
+        if done:
+            self.seconds = 0.0
         if self.live and self.task is not None:
-            self.progress.update(self.task, completed=epoch, what=what)
+            self.progress.update(self.task, completed=epoch + told.rows / self.rows, what=what)
             return
         self.since_line += told.seconds
         if self.since_line >= SECONDS_BETWEEN_LINES or epoch == self.spec.epochs:
             self.since_line = 0.0
-            self.reporter.fact("training", f"epoch {epoch}/{self.spec.epochs} · {what}")
+            place = f"{epoch}/{self.spec.epochs}"
+            if told.rows:
+                place = f"{epoch + 1}/{self.spec.epochs} at {100 * told.rows / self.rows:.0f} %"
+            self.reporter.fact("training", f"epoch {place} · {what}")
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """1:02:03, or 2:03 below an hour."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def size_text(count: int) -> str:
+    """A number of bytes as people read it: 1.2 MiB."""
+    value, units = float(count), ["B", "KiB", "MiB", "GiB", "TiB"]
+    while value >= 1000 and len(units) > 1:
+        value, units = value / 1024, units[1:]
+    return f"{value:.3g} {units[0]}"

@@ -1,21 +1,25 @@
-"""The thin loop around the compiled program of a run: compile once, call it for a few epochs at a time, listen between.
+"""The thin loop around the compiled programs of a run: compile once, call them for a short while, listen between.
 
 Progress, checkpoints, early stopping and Ctrl-C live between calls; no step pays for Python.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
-from fcnet import losses
+from fcnet import devices, losses, streaming
+from fcnet.arrays import AnyArray
 from fcnet.contracts import CLASSIFICATION, HParams, ModelState, Params
 from fcnet.data import Dataset, Rows
 from fcnet.errors import InputError, require
+from fcnet.streaming import Reached
 from fcnet.train import History, RunSpec, RunState, TrainData, initial_state, is_finished, run_epochs
 
 # Rows of history that one call can return, and therefore the most epochs it can run.
@@ -28,7 +32,7 @@ def on_device(dataset: Dataset) -> TrainData:
     """The training and validation rows of a data set as device arrays."""
 
     def put(rows: Rows) -> tuple[jax.Array, jax.Array]:
-        return jnp.asarray(rows.x), jnp.asarray(rows.y)
+        return jnp.asarray(np.asarray(rows.x)), jnp.asarray(rows.y)
 
     weight = None if dataset.train.weight is None else jnp.asarray(dataset.train.weight)
     return TrainData(*put(dataset.train), None if dataset.validation is None else put(dataset.validation), weight)
@@ -37,12 +41,14 @@ def on_device(dataset: Dataset) -> TrainData:
 class Progress(NamedTuple):
     """What a listener is told after each call of the compiled program.
 
-    ``state``: on the device. ``history``: NumPy arrays of the epochs of this call. ``seconds``: of this call.
+    ``state``: on the device, of the last whole epoch. ``history``: NumPy arrays of the epochs of this call.
+    ``seconds``: of this call. ``rows``: how many the epoch under way has been through, where rows are streamed.
     """
 
     state: RunState
     history: History
     seconds: float
+    rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -79,12 +85,13 @@ def as_hparams(hparams: HParams, dtype: jnp.dtype) -> HParams:
     return jax.tree.map(lambda value: jnp.asarray(value, dtype), hparams)
 
 
-def check_fits(spec: RunSpec, dataset: Dataset) -> None:
-    """Refuse a spec that does not fit its data.
+def check_fits(spec: RunSpec, dataset: Dataset, mesh: Mesh | None = None) -> None:
+    """Refuse a spec that does not fit its data, or the devices that are to share each batch.
 
     Raises:
         InputError: a batch larger than the training part or too small for batch norm, patience without validation, a
-            loss for another task, targets that the loss cannot take, or no row that is not ignored.
+            loss for another task, targets that the loss cannot take, no row that is not ignored, or fewer rows a step
+            than devices.
     """
     data, rows = dataset.description, len(dataset.train.y)
     require(
@@ -122,6 +129,13 @@ def check_fits(spec: RunSpec, dataset: Dataset) -> None:
         model.dtype != "float64" or jax.dtypes.canonicalize_dtype("float64") == jnp.float64,
         "float64 needs jax.config.update('jax_enable_x64', True) before anything is computed",
     )
+    if mesh is not None:
+        require(
+            spec.batch_size >= mesh.size,
+            f"batch size {spec.batch_size} leaves some of the {mesh.size} devices without a row: choose at least "
+            f"{mesh.size}, or train on one device",
+        )
+        require(spec.engine == "jax", f"engine {spec.engine} computes on one device: use engine jax on {mesh.size}")
 
 
 def _some_row_counts(spec: RunSpec, rows: Rows) -> bool:
@@ -141,20 +155,44 @@ def fresh_state(spec: RunSpec, hparams: HParams, rows: int, seed: int) -> RunSta
 class CompiledRun(NamedTuple):
     """A chunk, compiled for one spec and one shape of data, and how long that took."""
 
-    call: Callable[[HParams, RunState, TrainData, jax.Array], tuple[RunState, History]]
+    call: Callable[[HParams, RunState, TrainData, AnyArray], tuple[RunState, History]]
     seconds: float
 
 
-def compile_run(spec: RunSpec, hparams: HParams, state: RunState, data: TrainData) -> CompiledRun:
-    """``run_epochs`` compiled ahead of time; ``state`` is given up to the call, which reuses its memory."""
+def compile_run(
+    spec: RunSpec, hparams: HParams, state: RunState, data: TrainData, mesh: Mesh | None = None
+) -> CompiledRun:
+    """``run_epochs`` compiled ahead of time; ``state`` is given up to the call, which reuses its memory.
+
+    With a ``mesh`` everything is whole on each of its devices before and after.
+    """
     started = time.perf_counter()
     room = min(MOST_EPOCHS_A_CALL, spec.epochs)
 
     def chunk(hparams: HParams, state: RunState, data: TrainData, until: jax.Array) -> tuple[RunState, History]:
-        return run_epochs(spec, hparams, state, data, until, room=room)
+        return run_epochs(spec, hparams, state, data, until, room=room, mesh=mesh)
 
-    compiled = jax.jit(chunk, donate_argnums=1).lower(hparams, state, data, jnp.int32(0)).compile()
+    program = jax.jit(chunk, donate_argnums=1, out_shardings=devices.whole(mesh))
+    compiled = program.lower(hparams, state, data, np.int32(0)).compile()
     return CompiledRun(compiled, time.perf_counter() - started)
+
+
+def _calls(
+    spec: RunSpec, compiled: CompiledRun, hparams: HParams, state: RunState, data: TrainData, mesh: Mesh | None
+) -> Generator[Reached, None, None]:
+    """Train until finished, as many epochs a call as take ``SECONDS_A_CALL``; ``state`` is given up."""
+    here, epochs, room = devices.local(state), 1, min(MOST_EPOCHS_A_CALL, spec.epochs)
+    while not bool(is_finished(spec, here)):
+        first, started = int(here.epoch), time.perf_counter()
+        with devices.together(mesh):
+            state, filled = compiled.call(hparams, state, data, np.int32(first + epochs))
+            here = devices.local(state)
+            done = int(here.epoch) - first
+            history = History(*(np.asarray(column)[:done] for column in filled))
+        seconds = time.perf_counter() - started
+        yield Reached(here, history, 0)
+        if done:
+            epochs = devices.agree(int(np.clip(SECONDS_A_CALL * done / seconds, 1, room)), mesh)
 
 
 def fit(
@@ -165,6 +203,8 @@ def fit(
     seed: int = 0,
     state: RunState | None = None,
     listener: Callable[[Progress], None] | None = None,
+    mesh: Mesh | None = None,
+    stream: bool | None = None,
 ) -> Outcome:
     """Train one network.
 
@@ -173,38 +213,44 @@ def fit(
         seed: of initial parameters, batch order and dropout.
         state: from an earlier run of the same spec, to go on from; it is consumed.
         listener: called after every call of the compiled program; it may raise to stop.
+        mesh: devices that share the rows of each step: the result is that of one device up to the order in which rows
+            are summed. Where it spans processes, each calls this with the same arguments.
+        stream: read the rows in blocks instead of having all of them on the device, with the same result; None does
+            so where they do not fit.
 
     Raises:
-        InputError: the spec does not fit the data.
+        InputError: the spec does not fit the data, or the rows' file is gone.
         DivergedError: a loss was NaN or infinite; the listener has seen the last good state.
     """
-    check_fits(spec, dataset)
+    check_fits(spec, dataset, mesh)
     hparams = as_hparams(hparams, spec.model.param_dtype)
-    data = on_device(dataset)
     if state is None:
-        state = fresh_state(spec, hparams, len(data.y), seed)
-    compiled = compile_run(spec, hparams, state, data)
-    room = min(MOST_EPOCHS_A_CALL, spec.epochs)
+        state = fresh_state(spec, hparams, len(dataset.train.y), seed)
+    hparams, state = devices.replicate((hparams, state), mesh)
+    here = devices.local(state)
+    if devices.agree(int(streaming.is_needed(dataset) if stream is None else stream), mesh):
+        streamed = streaming.compile_run(spec, hparams, state, dataset, mesh)
+        calls, compile_seconds = streamed.calls(state), streamed.seconds
+    else:
+        data = devices.replicate(on_device(dataset), mesh)
+        compiled = compile_run(spec, hparams, state, data, mesh)
+        calls, compile_seconds = _calls(spec, compiled, hparams, state, data, mesh), compiled.seconds
+    devices.agree(0, mesh)  # nobody begins before all are here
     parts: list[History] = []
-    train_seconds, epochs = 0.0, 1
-    while not bool(is_finished(spec, state)):
-        first = int(state.epoch)
-        started = time.perf_counter()
-        state, filled = compiled.call(hparams, state, data, jnp.int32(first + epochs))
-        done = int(state.epoch) - first
-        history = History(*(np.asarray(column)[:done] for column in filled))
-        seconds = time.perf_counter() - started
-        train_seconds += seconds
-        parts.append(history)
-        if listener is not None:
-            listener(Progress(state, history, seconds))
-        if done:
-            epochs = int(np.clip(SECONDS_A_CALL * done / seconds, 1, room))
-    if int(state.failed_step) > 0:
+    train_seconds, started = 0.0, time.perf_counter()
+    with closing(calls):
+        for here, history, rows in calls:
+            seconds = time.perf_counter() - started
+            train_seconds += seconds
+            parts.append(history)
+            if listener is not None:
+                listener(Progress(here, history, seconds, rows))
+            started = time.perf_counter()
+    if int(here.failed_step) > 0:
         raise DivergedError(
-            f"the loss became NaN or infinite in epoch {int(state.epoch) + 1}, step {int(state.failed_step)}: "
+            f"the loss became NaN or infinite in epoch {int(here.epoch) + 1}, step {int(here.failed_step)}: "
             "try a smaller --learning-rate"
         )
     empty = History(*(np.empty(0) for _ in History._fields))
     whole = History(*(np.concatenate(columns) for columns in zip(*(parts or [empty]), strict=True)))
-    return Outcome(state, whole, compiled.seconds, train_seconds)
+    return Outcome(here, whole, compile_seconds, train_seconds)

@@ -9,7 +9,7 @@ import numpy as np
 
 from fcnet import models
 from fcnet.contracts import CLASSIFICATION, ModelState, Params
-from fcnet.data import Description, checks, encoding, idx, tables
+from fcnet.data import Description, checks, encoding, idx, mapped, tables
 from fcnet.errors import InputError, require
 from fcnet.losses import get as get_loss
 from fcnet.objective import ObjectiveSpec
@@ -54,7 +54,10 @@ class Predictor:
         return answers
 
     def answers(self, x: np.ndarray) -> np.ndarray:
-        """Like ``predict`` with the best parameters, in float64 on the host."""
+        """Like ``predict`` with the best parameters, in float64 on the host; rows on disk are read piece by piece."""
+        return np.concatenate([self._answers(piece) for _, piece in mapped.pieces(x)])
+
+    def _answers(self, x: np.ndarray) -> np.ndarray:
         if self.data.task == CLASSIFICATION:
             return np.asarray(self.predict(self.params, x), np.float64)
         outputs = models.apply(self.spec.model, self.params, x, self.state)
@@ -67,7 +70,7 @@ class Predictor:
         Raises:
             InputError: a number too large to be standardised; ``what`` names the columns' source in it.
         """
-        return encoding.encode(self.encoder, columns, self.data.features, what)
+        return np.asarray(encoding.encode(self.encoder, columns, self.data.features, what))
 
     def read(self, path: Path) -> np.ndarray:
         """The x of every row in a file: a table with the features as columns, an IDX file of images, or ``.npy``.
@@ -132,7 +135,8 @@ class Predictor:
 
 def _load_npy(path: Path) -> np.ndarray:
     try:
-        loaded: np.ndarray = np.load(path, allow_pickle=False)
+        large = path.stat().st_size > mapped.MOST_BYTES_IN_MEMORY
+        loaded: np.ndarray = np.load(path, mmap_mode="r" if large else None, allow_pickle=False)
     except (ValueError, OSError, EOFError):
         raise InputError(f"{path} is not a NumPy file of numbers, or it is damaged") from None
     require(loaded.dtype.kind in "fiub", f"{path} holds {loaded.dtype}, expected numbers")

@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from fcnet.data import Dataset
+from fcnet.data import Dataset, mapped
 
 PACKAGES = ("fcnet", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "scikit-learn")
 
@@ -38,7 +38,8 @@ def device() -> dict[str, Any]:
     """What JAX computes on."""
     devices = jax.devices()
     kind = processor() if devices[0].platform == "cpu" else devices[0].device_kind
-    return {"platform": devices[0].platform, "kind": kind, "count": len(devices)}
+    count, processes = len(devices), jax.process_count()
+    return {"platform": devices[0].platform, "kind": kind, "count": count, "processes": processes}
 
 
 def commit() -> dict[str, Any] | None:
@@ -84,5 +85,6 @@ def data_fingerprint(dataset: Dataset) -> str:
             if array is None:
                 continue
             digest.update(f"{array.dtype}{array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).data)
+            for _, piece in mapped.pieces(array):
+                digest.update(np.ascontiguousarray(piece).data)
     return digest.hexdigest()

@@ -28,7 +28,7 @@ from fcnet.files import read_json, write_json, write_text
 from fcnet.fitting import as_hparams
 from fcnet.train import History, RunSpec, RunState, initial_state
 
-RUN_FILE = "run.json"
+RUN_FILE, SWEEP_FILE = "run.json", "sweep.json"
 RUNS = Path("runs")
 
 
@@ -109,13 +109,25 @@ def create(path: Path) -> RunFolder:
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
-        occupied = any(path.iterdir())
     except OSError as failed:
         raise InputError(f"cannot make the folder {path} ({failed.strerror}): name another with --out") from None
-    is_run = (path / RUN_FILE).exists()
-    what = f"another run: go on with --resume {path}, or" if is_run else "other files:"
-    require(not occupied, f"{path} holds {what} name another folder with --out")
+    require_free(path)
     return RunFolder(path)
+
+
+def require_free(path: Path) -> None:
+    """What is there already is never overwritten.
+
+    Raises:
+        InputError: files in ``path``, or a file of that name.
+    """
+    try:
+        occupied = path.exists() and any(path.iterdir())
+    except OSError as failed:
+        raise InputError(f"cannot use the folder {path} ({failed.strerror}): name another with --out") from None
+    is_begun = any((path / name).exists() for name in (RUN_FILE, SWEEP_FILE)) if occupied else False
+    what = f"another run: go on with --resume {path}, or" if is_begun else "other files:"
+    require(not occupied, f"{path} holds {what} name another folder with --out")
 
 
 def require_same_data(folder: RunFolder, dataset: Dataset) -> None:

@@ -12,8 +12,9 @@ from typing import Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from jax.sharding import Mesh
 
-from fcnet import backprop, metrics, models, objective, regularizers
+from fcnet import backprop, devices, metrics, models, objective, regularizers
 from fcnet.arrays import AnyArray
 from fcnet.augmentation import AugmentSpec, augment
 from fcnet.contracts import Batch, GradFn, HParams, ModelState, Params
@@ -152,22 +153,27 @@ def batch_order(key: jax.Array, rows: int) -> jax.Array:
     return jax.lax.sort((draws, jnp.arange(rows, dtype=jnp.int32)), num_keys=1)[1]
 
 
-class _Carry(NamedTuple):
+class Carry(NamedTuple):
     """What one step hands to the next."""
 
     params: Params
     opt_state: optax.OptState
     model_state: ModelState
 
+    @classmethod
+    def of(cls, state: RunState) -> "Carry":
+        """That of an epoch's first step."""
+        return cls(state.params, state.opt_state, state.model_state)
+
 
 def _step(
     spec: RunSpec,
     hparams: HParams,
     optimizer: optax.GradientTransformation,
-    carry: _Carry,
+    carry: Carry,
     batch: Batch,
     key: jax.Array,
-) -> tuple[_Carry, jax.Array]:
+) -> tuple[Carry, jax.Array]:
     """One step: augmented rows, gradients, the optimiser's update, and the batch's mean loss."""
     if spec.augmentation is not None:
         augment_key, key = jax.random.split(key)
@@ -176,38 +182,48 @@ def _step(
     updates, opt_state = optimizer.update(result.grads, carry.opt_state, carry.params)
     params = regularizers.constrain(hparams, optax.apply_updates(carry.params, updates))
     # a penalty can overflow before the data loss does: either ends the run
-    return _Carry(params, opt_state, result.state), jnp.where(jnp.isfinite(result.loss), result.data_loss, jnp.nan)
+    return Carry(params, opt_state, result.state), jnp.where(jnp.isfinite(result.loss), result.data_loss, jnp.nan)
 
 
-def _train_epoch(
-    spec: RunSpec, hparams: HParams, state: RunState, data: TrainData, order: jax.Array | None
-) -> tuple[_Carry, jax.Array, jax.Array]:
-    """Every row once; returns also the mean loss and the first bad step (0: none)."""
-    rows = data.x.shape[0]
-    rate = jnp.asarray(hparams.learning_rate, state.plateau.factor.dtype)
-    scaled = hparams._replace(learning_rate=rate * state.plateau.factor)
-    optimizer = _optimizer(spec, scaled, rows)
-    order_key, noise_key = jax.random.split(jax.random.fold_in(state.key, state.epoch))
-    if order is None:
-        order = batch_order(order_key, rows)
+def epoch_keys(spec: RunSpec, key: jax.Array, epoch: jax.Array, rows: int) -> tuple[jax.Array, jax.Array]:
+    """The keys of the epoch after ``epoch``: one of its batch order, and (steps,) or one more of its steps."""
+    order_key, noise_key = jax.random.split(jax.random.fold_in(key, epoch))
+    return order_key, jax.random.split(noise_key, rows // spec.batch_size + 1)
 
-    def step(carry: _Carry, key_and_rows: tuple[jax.Array, jax.Array]) -> tuple[_Carry, jax.Array]:
+
+def run_block(
+    spec: RunSpec,
+    hparams: HParams,
+    plateau: Plateau,
+    rows: int,
+    carry: Carry,
+    data: TrainData,
+    batches: jax.Array,
+    keys: jax.Array,
+    mesh: Mesh | None = None,
+) -> tuple[Carry, jax.Array]:
+    """The steps of an epoch, or of a part of it whose rows are at hand: pure, to be jitted, or vmapped over members.
+
+    Args:
+        plateau: of the state at the epoch's start.
+        rows: of the whole training part, which the schedule goes by.
+        data: the rows at hand; its validation part is not looked at.
+        batches: (steps, batch_size) which of these rows each step takes.
+        keys: (steps,) of the steps.
+        mesh: see ``run_epoch``.
+
+    Returns:
+        What the next step goes on from, and the (steps,) mean losses of the batches.
+    """
+    rate = jnp.asarray(hparams.learning_rate, plateau.factor.dtype)
+    optimizer = _optimizer(spec, hparams._replace(learning_rate=rate * plateau.factor), rows)
+
+    def step(carry: Carry, key_and_rows: tuple[jax.Array, jax.Array]) -> tuple[Carry, jax.Array]:
         key, chosen = key_and_rows
         batch = Batch(data.x[chosen], data.y[chosen], None if data.weight is None else data.weight[chosen])
-        return _step(spec, hparams, optimizer, carry, batch, key)
+        return _step(spec, hparams, optimizer, carry, devices.spread(batch, mesh), key)
 
-    full, rest = divmod(rows, spec.batch_size)
-    step_keys = jax.random.split(noise_key, full + 1)
-    carry = _Carry(state.params, state.opt_state, state.model_state)
-    batches = order[: full * spec.batch_size].reshape(full, spec.batch_size)
-    carry, losses = jax.lax.scan(step, carry, (step_keys[:full], batches))
-    total = jnp.sum(losses) * spec.batch_size
-    if rest:  # the smaller last batch counts by its rows
-        carry, last = step(carry, (step_keys[full], order[full * spec.batch_size :]))
-        losses, total = jnp.append(losses, last), total + last * rest
-    bad = ~jnp.isfinite(losses)
-    failed_step = jnp.where(jnp.any(bad), jnp.argmax(bad).astype(jnp.int32) + 1, 0)
-    return carry, total / rows, failed_step
+    return jax.lax.scan(step, carry, (keys, batches))
 
 
 def _better(new: metrics.Evaluation, best: Best) -> jax.Array:
@@ -216,39 +232,83 @@ def _better(new: metrics.Evaluation, best: Best) -> jax.Array:
 
 
 def run_epoch(
-    spec: RunSpec, hparams: HParams, state: RunState, data: TrainData, order: jax.Array | None = None
+    spec: RunSpec,
+    hparams: HParams,
+    state: RunState,
+    data: TrainData,
+    order: jax.Array | None = None,
+    mesh: Mesh | None = None,
 ) -> tuple[RunState, tuple[jax.Array, jax.Array, jax.Array]]:
     """Train, evaluate, keep the best; where a loss was not finite, the state before, marked with the step.
 
     Args:
         order: (rows,) of the rows, where it is shared with other runs; else this run's own for this epoch.
+        mesh: of the devices that share the rows of each step, where they do; all else is whole on every one of them.
 
     Returns:
         The state reached, and the epoch's entries of a ``History``.
     """
-    carry, train_loss, failed_step = _train_epoch(spec, hparams, state, data, order)
-    epoch, last_step = state.epoch + 1, steps_per_epoch(spec, data.x.shape[0])
-    if data.validation is None:
-        # nothing to choose by: the last epoch is the best there is
-        evaluation = metrics.Evaluation(jnp.full_like(train_loss, jnp.nan), jnp.full_like(train_loss, jnp.nan))
-        best = Best(carry.params, carry.model_state, evaluation.score, evaluation.loss, epoch)
-    else:
-        evaluation = metrics.evaluate(spec.objective, carry.params, carry.model_state, *data.validation)
+    rows = data.x.shape[0]
+    order_key, keys = epoch_keys(spec, state.key, state.epoch, rows)
+    if order is None:
+        order = batch_order(order_key, rows)
+    full, rest = divmod(rows, spec.batch_size)
+    whole = order[: full * spec.batch_size].reshape(full, spec.batch_size)
+    carry, losses = run_block(spec, hparams, state.plateau, rows, Carry.of(state), data, whole, keys[:full], mesh)
+    if rest:
+        smaller = order[full * spec.batch_size :].reshape(1, rest)
+        carry, last = run_block(spec, hparams, state.plateau, rows, carry, data, smaller, keys[full:], mesh)
+        losses = jnp.concatenate((losses, last))
+    evaluation = None
+    if data.validation is not None:
+        judged = devices.spread(data.validation, mesh)
+        evaluation = metrics.evaluate(spec.objective, carry.params, carry.model_state, *judged)
+    return end_epoch(spec, state, carry, losses, evaluation, rows)
+
+
+def end_epoch(
+    spec: RunSpec,
+    state: RunState,
+    carry: Carry,
+    losses: jax.Array,
+    evaluation: metrics.Evaluation | None,
+    rows: int,
+) -> tuple[RunState, tuple[jax.Array, jax.Array, jax.Array]]:
+    """From the last step of an epoch to what ``run_epoch`` returns.
+
+    Args:
+        state: at the epoch's start. ``carry``: of its last step. ``losses``: (steps,) of all its steps.
+        evaluation: of the validation part with the parameters in ``carry``; None where there is none.
+        rows: of the training part.
+    """
+    # XLA must not draw what made the losses into what follows: it would round differently where they come from outside
+    losses = jax.lax.optimization_barrier(losses)
+    full, rest = divmod(rows, spec.batch_size)
+    total = jnp.sum(losses[:full]) * spec.batch_size
+    if rest:  # the smaller last batch counts by its rows
+        total = total + losses[full] * rest
+    train_loss = total / rows
+    bad = ~jnp.isfinite(losses)
+    failed_step = jnp.where(jnp.any(bad), jnp.argmax(bad).astype(jnp.int32) + 1, 0)
+    epoch, last_step = state.epoch + 1, steps_per_epoch(spec, rows)
+    unknown = jnp.full_like(train_loss, jnp.nan)
+    found = metrics.Evaluation(unknown, unknown) if evaluation is None else evaluation
+    best = Best(carry.params, carry.model_state, found.score, found.loss, epoch)
+    if evaluation is not None:  # else there is nothing to choose by: the last epoch is the best there is
         better = _better(evaluation, state.best)
-        candidate = Best(carry.params, carry.model_state, evaluation.score, evaluation.loss, epoch)
-        best = jax.tree.map(lambda new, old: jnp.where(better, new, old), candidate, state.best)
+        best = jax.tree.map(lambda new, old: jnp.where(better, new, old), best, state.best)
     # the last update of an epoch is followed by no loss that could tell
     finite = jnp.stack(
         [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves((carry.params, carry.model_state))]
     ).all()
-    if data.validation is not None:
+    if evaluation is not None:
         finite &= jnp.isfinite(evaluation.loss)
     failed_step = jnp.where((failed_step == 0) & ~finite, jnp.int32(last_step), failed_step)
-    plateau = update_plateau(spec.optimizer, state.plateau, train_loss if data.validation is None else evaluation.loss)
+    plateau = update_plateau(spec.optimizer, state.plateau, train_loss if evaluation is None else evaluation.loss)
     after = RunState(carry.params, carry.opt_state, carry.model_state, state.key, epoch, best, plateau, failed_step)
     before = state._replace(failed_step=failed_step)
     kept = jax.tree.map(lambda new, old: jnp.where(failed_step == 0, new, old), after, before)
-    return kept, (train_loss, evaluation.loss, evaluation.score)
+    return kept, (train_loss, found.loss, found.score)
 
 
 def is_finished(spec: RunSpec, state: RunState) -> jax.Array:
@@ -259,13 +319,21 @@ def is_finished(spec: RunSpec, state: RunState) -> jax.Array:
 
 
 def run_epochs(
-    spec: RunSpec, hparams: HParams, state: RunState, data: TrainData, until: jax.Array, *, room: int
+    spec: RunSpec,
+    hparams: HParams,
+    state: RunState,
+    data: TrainData,
+    until: jax.Array,
+    *,
+    room: int,
+    mesh: Mesh | None = None,
 ) -> tuple[RunState, History]:
     """Train until epoch ``until`` or until finished: the program of a chunk, pure, to be jitted or vmapped.
 
     Args:
         until: the epoch to stop after, traced.
         room: entries of history to return; ``until`` − ``state.epoch`` must not exceed it.
+        mesh: see ``run_epoch``.
 
     Returns:
         The state reached and a history whose first (reached − started) entries are filled.
@@ -275,7 +343,7 @@ def run_epochs(
 
     def body(loop: tuple[RunState, History]) -> tuple[RunState, History]:
         state, history = loop
-        after, row = run_epoch(spec, hparams, state, data)
+        after, row = run_epoch(spec, hparams, state, data, mesh=mesh)
         place = state.epoch - start
         return after, History(*(column.at[place].set(value) for column, value in zip(history, row, strict=True)))
 

@@ -6,7 +6,7 @@ import pytest
 
 from fcnet import metrics, models
 from fcnet.analysis import intervals, report
-from fcnet.data import Rows
+from fcnet.data import Rows, mapped
 from fcnet.models import MLPSpec
 from fcnet.objective import ObjectiveSpec
 
@@ -55,3 +55,26 @@ def test_report_agrees_with_the_metrics(key, random):
     assert part.loss.value == pytest.approx(float(expected.loss), rel=1e-6)
     assert part.score.value == pytest.approx(float(expected.score), rel=1e-6)
     assert part.summary()["score"]["low"] == part.score.low
+
+
+def test_resamples_in_groups_are_the_same_resamples(random, monkeypatch):
+    true = random.normal(size=(60, 2))
+    predicted = true + random.normal(size=(60, 2)) / 3
+    at_once = intervals.r2(predicted, true)
+    monkeypatch.setattr(intervals, "ENTRIES_AT_A_TIME", 60 * 7)
+    # the same draws, in products of another shape: ε = 2.2e-16, 60 terms
+    np.testing.assert_allclose(intervals.r2(predicted, true), at_once, rtol=60 * 2.3e-16)
+
+
+def test_a_part_in_pieces_is_the_part(monkeypatch, key):
+    spec = ObjectiveSpec(MLPSpec(4, 3, (5,)), "cross_entropy")
+    params, state = models.init(spec.model, key)
+    x = np.linspace(-2, 2, 120, dtype=np.float32).reshape(30, 4)
+    parts = {"rows": Rows(x, np.arange(30, dtype=np.int32) % 3)}
+    whole = report(spec, params, state, parts)["rows"]
+    monkeypatch.setattr(mapped, "BYTES_AT_A_TIME", 7 * 16)
+    pieces = report(spec, params, state, parts)["rows"]
+    # a product of another number of rows may round otherwise
+    np.testing.assert_allclose(pieces.outputs, whole.outputs, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(pieces.loss, whole.loss, rtol=1e-5)
+    assert pieces.score == whole.score

@@ -86,7 +86,7 @@ def diabetes():
 
 # Fields that exclude others, or that say where data are.
 LEFT_AT_DEFAULTS = {"target", "sample_weight", "task", "data_dir", "download", "validation", "test", "split_seed"}
-LEFT_AT_DEFAULTS |= {"samples", "function", "l1", "l2"}
+LEFT_AT_DEFAULTS |= {"samples", "function", "l1", "l2", "data_parallel"}
 
 
 def test_every_field_survives_json():
@@ -111,7 +111,7 @@ def test_every_field_survives_json():
             "cross_entropy", "batchmean", ("1", "2", "3"), "class_0", 0.1, elastic_net=(0.1, 0.5), max_norm=3.0
         ),
         OptimizerConfig("adam:b2=0.99", 0.1, 0.5, 0.0, "coupled", True, 1.0, 2.0, "plateau:patience=3", 0.1),
-        LoopConfig(7, 9, 2, 5, "manual", "numpy"),
+        LoopConfig(7, 9, 2, 5, "manual", "numpy", stream=True),
         AugmentConfig(("shift:pixels=2", "noise"), True),
     )
     again = TrainConfig.from_json(json.loads(json.dumps(config.to_json())), "here")

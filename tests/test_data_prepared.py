@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from fcnet.data import DataSpec, idx, load, prepared
+from fcnet.data import DataSpec, idx, load, mapped, prepared
 from fcnet.errors import InputError
 
 
@@ -113,3 +113,38 @@ def test_refusals(tmp_path, drawn_mnist):
         prepared.prepare("cifar10", tmp_path, drawn_mnist)
     assert prepared.is_known("cifar10")
     assert not prepared.is_known("digitz")
+
+
+def test_large_sets_are_decoded_into_a_file_and_mapped(drawn_mnist, tmp_path, monkeypatch):
+    folder = prepared.prepare("mnist", tmp_path / "data", drawn_mnist)
+    in_memory = prepared.load("mnist", folder, None, None, ())
+    assert type(in_memory.rows.x) is np.ndarray
+    (folder / prepared.CACHE_NAME).unlink()
+    # 120 training images of 784 bytes are, 30 test images are not
+    monkeypatch.setattr(mapped, "MOST_BYTES_IN_MEMORY", 50_000)
+    for _ in range(2):
+        source = prepared.load("mnist", folder, None, None, ())
+        assert isinstance(source.rows.x, np.memmap)
+        assert type(source.official_test.x) is np.ndarray
+        for found, expected in ((source.rows, in_memory.rows), (source.official_test, in_memory.official_test)):
+            np.testing.assert_array_equal(found.x, expected.x)
+            np.testing.assert_array_equal(found.y, expected.y)
+    assert isinstance(load(DataSpec("mnist", data_dir=str(tmp_path / "data"))).train.x, mapped.Selection)
+
+
+def test_a_folder_that_cannot_be_written(drawn_mnist, tmp_path, monkeypatch):
+    folder = prepared.prepare("mnist", tmp_path / "data", drawn_mnist)
+    expected = prepared.load("mnist", folder, None, None, ())
+    (folder / prepared.CACHE_NAME).unlink()
+
+    def refused(path, arrays):
+        raise InputError(f"cannot write {path}: Read-only file system")
+
+    monkeypatch.setattr(mapped, "write", refused)
+    source = prepared.load("mnist", folder, None, None, ())
+    np.testing.assert_array_equal(source.rows.x, expected.rows.x)
+    np.testing.assert_array_equal(source.rows.y, expected.rows.y)
+    assert not (folder / prepared.CACHE_NAME).exists()
+    monkeypatch.setattr(mapped, "MOST_BYTES_IN_MEMORY", 50_000)
+    with pytest.raises(InputError, match="Read-only file system"):
+        prepared.load("mnist", folder, None, None, ())

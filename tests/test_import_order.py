@@ -10,6 +10,7 @@ import fcnet
 ROOMS = [
     "errors",
     "files",
+    "devices",
     "catalogue",
     "arrays",
     "contracts",
@@ -30,6 +31,7 @@ ROOMS = [
     "components",
     "metrics",
     "train",
+    "streaming",
     "fitting",
     "checkpoint",
     "analysis",
@@ -37,6 +39,7 @@ ROOMS = [
     "config",
     "provenance",
     "runs",
+    "sweeps",
     "predictor",
     "console",
     "commands",

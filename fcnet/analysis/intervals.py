@@ -6,6 +6,8 @@ import numpy as np
 
 CONFIDENCE = 0.95
 RESAMPLES = 1000
+# of how often each row is in each resample: what is in memory at once
+ENTRIES_AT_A_TIME = 2**24
 
 
 class Interval(NamedTuple):
@@ -56,8 +58,10 @@ def r2(predicted: np.ndarray, true: np.ndarray, *, seed: int = 0) -> Interval:
     value = float(of(np.ones((1, rows)))[0])
     if rows < 3:  # resamples of so few rows say nothing
         return Interval(value, float("-inf"), float("inf"))
-    counts = np.random.default_rng(seed).multinomial(rows, np.full(rows, 1 / rows), size=RESAMPLES)
-    resampled = of(counts.astype(float))
+    random, at_a_time = np.random.default_rng(seed), max(1, ENTRIES_AT_A_TIME // rows)
+    sizes = [min(at_a_time, RESAMPLES - done) for done in range(0, RESAMPLES, at_a_time)]
+    drawn = (random.multinomial(rows, np.full(rows, 1 / rows), size=size) for size in sizes)
+    resampled = np.concatenate([of(counts.astype(float)) for counts in drawn])
     resampled = resampled[np.isfinite(resampled)]
     if not len(resampled):
         return Interval(value, float("-inf"), float("inf"))

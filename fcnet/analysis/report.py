@@ -11,7 +11,7 @@ from fcnet import metrics
 from fcnet.analysis import intervals
 from fcnet.analysis.intervals import Interval
 from fcnet.contracts import CLASSIFICATION, ModelState, Params
-from fcnet.data import Rows
+from fcnet.data import Rows, mapped
 from fcnet.losses import get as get_loss
 from fcnet.objective import ObjectiveSpec
 
@@ -53,15 +53,19 @@ def answerer(spec: ObjectiveSpec) -> Callable[..., tuple[jax.Array, jax.Array]]:
 
 
 def report(spec: ObjectiveSpec, params: Params, state: ModelState, parts: dict[str, Rows]) -> dict[str, PartReport]:
-    """Evaluate a network on every part; the statistics are in float64 whatever the network's dtype."""
+    """Evaluate a network on every part, large ones piece by piece; the statistics are in float64 whatever its dtype."""
     answer = answerer(spec)
     reports = {}
     for name, rows in parts.items():
-        outputs, losses = (np.asarray(array, np.float64) for array in answer(params, state, rows.x, rows.y))
+        answers = [
+            [np.asarray(array) for array in answer(params, state, x, rows.y[start : start + len(x)])]
+            for start, x in mapped.pieces(rows.x)
+        ]
+        outputs, losses = (np.concatenate(column) for column in zip(*answers, strict=True))
         if get_loss(spec.loss).task == CLASSIFICATION:
             labels = rows.y if rows.y.ndim == 1 else rows.y.argmax(axis=1)
             score = intervals.share(int((outputs.argmax(axis=1) == labels).sum()), len(labels))
         else:
-            score = intervals.r2(outputs, np.asarray(rows.y, np.float64))
-        reports[name] = PartReport(len(rows.y), intervals.mean(losses), score, outputs)
+            score = intervals.r2(outputs.astype(np.float64), rows.y.astype(np.float64))
+        reports[name] = PartReport(len(rows.y), intervals.mean(losses.astype(np.float64)), score, outputs)
     return reports

@@ -96,7 +96,7 @@ def _draw(
         plots.confusion(outputs.argmax(axis=1), rows.y, data.classes, title=title, path=folder.path / "confusion.png")
         return
     plots.predicted_against_true(
-        outputs[:, 0] * data.target_scale + data.target_shift,
+        outputs[:, 0].astype(np.float64) * data.target_scale + data.target_shift,
         rows.y[:, 0] * data.target_scale + data.target_shift,
         target=data.target,
         title=title,

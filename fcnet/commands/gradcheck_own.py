@@ -10,13 +10,13 @@ from rich.table import Table
 
 from fcnet import backprop, noise, plots
 from fcnet.commands.gradcheck import cause_table, report_table
-from fcnet.commands.train import CHECKED_ROWS, check_gradients
+from fcnet.commands.train import check_gradients, checked_rows
 from fcnet.config import TrainConfig
 from fcnet.console import Reporter
 from fcnet.contracts import Batch, Params
 from fcnet.data import load
 from fcnet.errors import require
-from fcnet.fitting import as_hparams, check_fits, fresh_state, on_device
+from fcnet.fitting import as_hparams, check_fits, fresh_state
 from fcnet.gradcheck import as_json, check
 from fcnet.gradcheck.own import DIFFERENCES_TOLERANCE, OwnReport, components, examine
 
@@ -99,10 +99,10 @@ def check_network(config: TrainConfig, *, json: bool = False, figure: Path | Non
         jax.config.update("jax_enable_x64", True)
     check_fits(spec, dataset)
     comparison = check_gradients(spec, hparams, dataset, config.loop.seed)
-    data, rows = on_device(dataset), min(CHECKED_ROWS, len(dataset.train.y))
+    first = checked_rows(dataset)
+    rows = len(first.y)
     state = fresh_state(spec, as_hparams(hparams, spec.model.param_dtype), len(dataset.train.y), config.loop.seed)
     drawn = noise.draw(spec.model, hparams, rows, state.key)
-    weight = () if data.weight is None else (data.weight[:rows],)
 
     @jax.jit
     def by_hand(params: Params, *batch: jax.Array) -> tuple[jax.Array, Params]:
@@ -113,7 +113,7 @@ def check_network(config: TrainConfig, *, json: bool = False, figure: Path | Non
         found = backprop.by_hand(spec.objective, hparams, backprop.Point(params, Batch(*batch), kept, around))
         return found.loss, found.grads
 
-    batch = (data.x[:rows], data.y[:rows], *weight)
+    batch = tuple(array for array in first if array is not None)
     report = check(by_hand, state.params, batch, seconds=seconds)
     reporter, sizes = Reporter(), "-".join(map(str, spec.model.sizes))
     plain, about = as_json(report), f"{sizes} on {rows} rows of {dataset.description.name}"

@@ -6,17 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
-from fcnet import checkpoint, gradcheck, metrics, provenance, runs
+from fcnet import checkpoint, devices, gradcheck, metrics, provenance, runs, streaming
 from fcnet.commands.conclude import conclude
 from fcnet.commands.interrupts import finish_chunk_on_signals, how_to_go_on, resumable
-from fcnet.config import TrainConfig
+from fcnet.config import ProcessesConfig, TrainConfig
 from fcnet.console import Reporter
 from fcnet.contracts import Batch, HParams
 from fcnet.data import Dataset, encoding, load
+from fcnet.devices import Processes
 from fcnet.errors import Interrupted, require
-from fcnet.fitting import DivergedError, Progress, as_hparams, check_fits, fit, fresh_state, on_device
+from fcnet.fitting import DivergedError, Progress, as_hparams, check_fits, fit, fresh_state
 from fcnet.runs import RunFolder
 from fcnet.train import History, RunSpec, RunState
 
@@ -26,13 +29,16 @@ SECONDS_BETWEEN_SAVES = 2.0
 CHECKED_ROWS = 128
 
 
+def checked_rows(dataset: Dataset) -> Batch:
+    """The first training rows, on the device."""
+    first = (None if array is None else jnp.asarray(array[:CHECKED_ROWS]) for array in dataset.train)
+    return Batch(*first)  # type: ignore[arg-type]  # only weights may be None
+
+
 def check_gradients(spec: RunSpec, hparams: HParams, dataset: Dataset, seed: int) -> gradcheck.Comparison:
     """This network at its initial parameters: gradients by hand against ``jax.grad`` on one batch."""
     traced = as_hparams(hparams, spec.model.param_dtype)
-    rows = min(CHECKED_ROWS, len(dataset.train.y))
-    state = fresh_state(spec, traced, len(dataset.train.y), seed)
-    data = on_device(dataset)
-    batch = Batch(data.x[:rows], data.y[:rows], None if data.weight is None else data.weight[:rows])
+    state, batch = fresh_state(spec, traced, len(dataset.train.y), seed), checked_rows(dataset)
     return gradcheck.compare_manual_with_autodiff(
         spec.objective, traced, state.params, batch, state=state.model_state, key=state.key
     )
@@ -41,7 +47,10 @@ def check_gradients(spec: RunSpec, hparams: HParams, dataset: Dataset, seed: int
 def _describe(reporter: Reporter, spec: RunSpec, config: TrainConfig, dataset: Dataset) -> None:
     data, device = dataset.description, provenance.device()
     count = f"{device['count']} × " if device["count"] > 1 else ""
-    reporter.fact("device", f"{device['platform']}: {count}{device['kind']}, JAX {jax.__version__}")
+    processes = f" in {device['processes']} processes" if device["processes"] > 1 else ""
+    shared = ", each batch shared among them" if config.loop.data_parallel else ""
+    place = f"{device['platform']}: {count}{device['kind']}{processes}{shared}"
+    reporter.fact("device", f"{place}, JAX {jax.__version__}")
     sizes = " / ".join(f"{count:,} {name}" for name, count in data.rows.items())
     reporter.fact("data", f"{data.name} ({data.origin}): {sizes} rows")
     model = spec.model
@@ -98,19 +107,32 @@ class _Recorder:
         self.saved_at = time.monotonic()
 
 
-def train(config: TrainConfig, *, out: Path | None = None, quiet: bool = False) -> Path:
+def train(
+    config: TrainConfig, *, out: Path | None = None, quiet: bool = False, others: ProcessesConfig = ProcessesConfig()
+) -> Path | None:
     """Train a network as ``config`` says and leave a run folder.
 
+    Args:
+        others: processes that share the rows with this one; process 0 keeps the folder.
+
+    Returns:
+        The folder; None in the processes other than 0.
+
     Raises:
-        InputError: a config that does not fit its data, or a folder that is taken or cannot be written.
+        InputError: a config that does not fit its data or devices, a folder that is taken or cannot be written, or
+            processes that do not come.
         Interrupted: after a signal; the run can be resumed.
     """
+    mesh, processes = _devices(config, others)
     reporter = Reporter(quiet=quiet)
     _set_precision(config)
     dataset = load(config.data_spec())
     config = replace(config, data=config.data.with_absolute_paths())
     spec = config.run_spec(dataset.description)
-    check_fits(spec, dataset)
+    check_fits(spec, dataset, mesh)
+    if processes.index > 0:
+        _help(config, spec, dataset, None, mesh)
+        return None
     folder = runs.create(out or runs.default_path(dataset.description.name))
     runs.begin(folder, config, dataset)
     with resumable(folder):
@@ -118,12 +140,21 @@ def train(config: TrainConfig, *, out: Path | None = None, quiet: bool = False) 
         comparison = check_gradients(spec, config.hparams(dataset.description), dataset, config.loop.seed)
         reporter.gradients(comparison)
         folder.update(gradient_check=comparison.summary())
-        _run(reporter, folder, config, spec, dataset, None)
+        _run(reporter, folder, config, spec, dataset, None, mesh)
     return folder.path
 
 
-def resume(run: Path, *, quiet: bool = False) -> Path:
-    """Go on with a run that was stopped, to the very result it would have had.
+def _devices(config: TrainConfig, others: ProcessesConfig) -> tuple[Mesh | None, Processes]:
+    """The devices that share the rows, None for one alone, and which process this is."""
+    if config.loop.data_parallel:
+        processes = others.join()
+        return devices.mesh(), processes
+    require(others == ProcessesConfig(), "several processes train one network with --data-parallel: add it")
+    return None, Processes(0, 1)
+
+
+def resume(run: Path, *, quiet: bool = False, others: ProcessesConfig = ProcessesConfig()) -> Path | None:
+    """Go on with a run that was stopped, to the very result it would have had; see ``train`` for ``others``.
 
     Raises:
         InputError: not a run folder, a damaged checkpoint, or data that have changed since.
@@ -136,18 +167,29 @@ def resume(run: Path, *, quiet: bool = False) -> Path:
     if status == "finished":
         reporter.result(f"{run} is finished: nothing to resume. See fcnet evaluate {run}")
         return run
+    mesh, processes = _devices(config, others)
     _set_precision(config)
     dataset = load(config.data_spec())
     runs.require_same_data(folder, dataset)
-    if dataset.encoder is not None and not folder.encoder.exists():  # killed between the two files
+    if dataset.encoder is not None and not folder.encoder.exists() and processes.index == 0:
+        # it was killed between the two files
         encoding.save(dataset.encoder, folder.encoder)
     spec = config.run_spec(dataset.description)
+    check_fits(spec, dataset, mesh)
     with resumable(folder):
-        _describe(reporter, spec, config, dataset)
         state = None if checkpoint.latest(folder.checkpoints) is None else runs.load_state(folder)
+        if processes.index > 0:
+            _help(config, spec, dataset, state, mesh)
+            return None
+        _describe(reporter, spec, config, dataset)
         reporter.fact("resuming", f"{run} after epoch {0 if state is None else int(state.epoch)}")
-        _run(reporter, folder, config, spec, dataset, state)
+        _run(reporter, folder, config, spec, dataset, state, mesh)
     return folder.path
+
+
+def _streams(config: TrainConfig, dataset: Dataset, mesh: Mesh | None) -> bool:
+    """Whether rows are streamed: all processes do as the one with the least memory must."""
+    return bool(devices.agree(int(config.loop.stream or streaming.is_needed(dataset)), mesh))
 
 
 def _set_precision(config: TrainConfig) -> None:
@@ -162,24 +204,29 @@ def _run(
     spec: RunSpec,
     dataset: Dataset,
     state: RunState | None,
+    mesh: Mesh | None,
 ) -> None:
     score = metrics.score_name(spec.loss)
     hparams, dtype = config.hparams(dataset.description), spec.model.param_dtype
     earlier = runs.read_metrics(folder, 0 if state is None else int(state.epoch), dtype)
     recorder = _Recorder(folder, spec, earlier)
+    stream = _streams(config, dataset, mesh)
+    if stream:
+        why = "as --stream says" if config.loop.stream else "they are too large for the device's memory"
+        reporter.fact("streaming", f"rows are read in blocks while the device trains, {why}")
     with finish_chunk_on_signals() as received, reporter.training(spec, len(dataset.train.y), score) as display:
 
         def listen(told: Progress) -> None:
             recorder(told)
             display(told)
-            if received:
+            if signal := devices.agree(sum(received), mesh):
                 recorder.save()
-                raise Interrupted(
-                    f"stopped after epoch {int(told.state.epoch)}; {how_to_go_on(folder)}", 128 + received[0]
-                )
+                raise Interrupted(f"stopped after epoch {int(told.state.epoch)}; {how_to_go_on(folder)}", 128 + signal)
 
         try:
-            outcome = fit(spec, hparams, dataset, seed=config.loop.seed, state=state, listener=listen)
+            outcome = fit(
+                spec, hparams, dataset, seed=config.loop.seed, state=state, listener=listen, mesh=mesh, stream=stream
+            )
         except DivergedError:
             recorder.save()
             folder.update(status="diverged")
@@ -187,3 +234,16 @@ def _run(
     recorder.state = outcome.state
     recorder.save()
     conclude(reporter, folder, spec, dataset, outcome, recorder.history, recorder.seconds)
+
+
+def _help(config: TrainConfig, spec: RunSpec, dataset: Dataset, state: RunState | None, mesh: Mesh | None) -> None:
+    """The part of a process other than 0: it trains along, and neither writes nor prints."""
+    hparams = config.hparams(dataset.description)
+    with finish_chunk_on_signals() as received:
+
+        def listen(told: Progress) -> None:
+            if signal := devices.agree(sum(received), mesh):
+                raise Interrupted(f"stopped with process 0 after epoch {int(told.state.epoch)}", 128 + signal)
+
+        stream = _streams(config, dataset, mesh)
+        fit(spec, hparams, dataset, seed=config.loop.seed, state=state, listener=listen, mesh=mesh, stream=stream)

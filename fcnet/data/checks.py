@@ -4,6 +4,7 @@ import numpy as np
 
 from fcnet.contracts import CLASSIFICATION
 from fcnet.data.dataset import Rows, Source
+from fcnet.data.mapped import Selection, pieces
 from fcnet.errors import require
 
 
@@ -19,17 +20,17 @@ def check_rows(rows: Rows, what: str) -> None:
     require(not bad.any(), f"{what}: the target is not a finite number in row {int(bad.argmax()) + 1}")
 
 
-def check_numbers(x: np.ndarray, features: tuple[str, ...], what: str) -> None:
+def check_numbers(x: np.ndarray | Selection, features: tuple[str, ...], what: str) -> None:
     """Every entry of x: (rows, features) finite.
 
     Raises:
         InputError: naming the first row (counted from 1) and column that is not.
     """
     require(x.ndim == 2 and x.shape[1] == len(features), f"{what}: expected {len(features)} columns, got {x.shape}")
-    bad = np.argwhere(~np.isfinite(x)) if x.dtype.kind == "f" else np.empty((0, 2), int)
-    if len(bad):
-        row, column = bad[0]
-        require(False, f"{what}: row {row + 1}, column {features[column]!r} is {x[row, column]}: mend or remove it")
+    for first, piece in pieces(x) if x.dtype.kind == "f" else ():
+        for row, column in np.argwhere(~np.isfinite(piece))[:1]:
+            value, name = piece[row, column], features[column]
+            require(False, f"{what}: row {first + row + 1}, column {name!r} is {value}: mend or remove it")
 
 
 def check_labels(y: np.ndarray, classes: tuple[str, ...], what: str) -> None:

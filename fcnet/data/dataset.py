@@ -5,14 +5,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fcnet.data.mapped import Selection
+
 
 class Rows(NamedTuple):
     """Examples of one part: ``x`` (rows, features), ``y`` (rows,) int32 classes or (rows, outputs) numbers.
 
+    ``x``: in memory, or on disk where it is large: ``np.memmap``, or a ``Selection`` of one's rows.
     ``weight``: (rows,) how much each counts in training, or None where all count alike.
     """
 
-    x: np.ndarray
+    x: np.ndarray | Selection
     y: np.ndarray
     weight: np.ndarray | None = None
 

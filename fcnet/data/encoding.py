@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from fcnet.data.dataset import Source
+from fcnet.data.mapped import Selection
 from fcnet.errors import InputError
 from fcnet.files import write_with
 
@@ -35,7 +36,7 @@ def encoder(source: Source) -> Any:
     return ColumnTransformer([step for step in steps if step[2]])
 
 
-def encode(fitted: Any, x: np.ndarray, features: tuple[str, ...], what: str) -> np.ndarray:
+def encode(fitted: Any, x: np.ndarray | Selection, features: tuple[str, ...], what: str) -> np.ndarray | Selection:
     """(rows, columns) as found ↦ (rows, inputs) float32 by a fitted encoder; x itself where there is none.
 
     Args:

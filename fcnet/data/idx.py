@@ -1,19 +1,27 @@
-"""MNIST's own file format: IDX arrays in gzip files, checked against the published checksums."""
+"""MNIST's own file format: IDX arrays in gzip files, checked against the published checksums.
+
+Files too large for the memory are unpacked once, into an archive beside them (see ``mapped``), and read from there.
+"""
 
 import gzip
 import hashlib
+import math
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from fcnet.contracts import CLASSIFICATION
+from fcnet.data import mapped
 from fcnet.data.dataset import Rows, Source
 from fcnet.errors import InputError, require
 
 IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
 FILE_NAMES = (IMAGES, LABELS, TEST_IMAGES, TEST_LABELS)
+LONGEST_HEADER = 4 + 4 * 255
 
 # md5 of the *uncompressed* files: gzip may pack the same bytes differently.
 MD5 = {
@@ -80,10 +88,29 @@ def read_bytes(path: Path) -> bytes:
     require(len(packed) > 0, f"{path} is empty: fetch the file again")
     if path.suffix != ".gz":
         return packed
-    try:
+    with _whole(path):
         return gzip.decompress(packed)
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    try:
+        yield
     except (EOFError, gzip.BadGzipFile, zlib.error) as broken:
         raise InputError(f"{path} is damaged ({broken}): fetch the file again") from None
+
+
+def header(content: bytes, path: Path) -> tuple[tuple[int, ...], int]:
+    """The shape of the array, and how many bytes come before its values.
+
+    Raises:
+        InputError: another format, or fewer bytes than a header has.
+    """
+    require(content[:3] == b"\x00\x00\x08" and len(content) > 3, f"{path} is not an IDX file of 8-bit numbers")
+    ndim = content[3]
+    size = 4 + 4 * ndim
+    require(len(content) >= size, f"{path} ends inside its header: fetch the file again")
+    return tuple(int.from_bytes(content[4 + 4 * i : 8 + 4 * i], "big") for i in range(ndim)), size
 
 
 def parse(content: bytes, path: Path) -> np.ndarray:
@@ -92,23 +119,68 @@ def parse(content: bytes, path: Path) -> np.ndarray:
     Raises:
         InputError: another format, or fewer or more bytes than the header says.
     """
-    require(content[:3] == b"\x00\x00\x08" and len(content) > 3, f"{path} is not an IDX file of 8-bit numbers")
-    ndim = content[3]
-    header = 4 + 4 * ndim
-    require(len(content) >= header, f"{path} ends inside its header: fetch the file again")
-    shape = tuple(int.from_bytes(content[4 + 4 * i : 8 + 4 * i], "big") for i in range(ndim))
-    expected, got = int(np.prod(shape)), len(content) - header
+    shape, start = header(content, path)
+    _require_values(len(content) - start, shape, path)
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+
+
+def _require_values(got: int, shape: tuple[int, ...], path: Path) -> None:
+    expected = math.prod(shape)
     require(got == expected, f"{path} holds {got} values where its header says {expected}: fetch the file again")
-    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
 
 
-def identify(contents: dict[str, bytes], folder: Path, expected: str | None = None) -> str | None:
-    """Which published set the files are, by checksum; None for a set that is not published here.
+def _open(path: Path) -> tuple[np.ndarray, str]:
+    """The array of an IDX file, on disk where it is large, and the md5 of the file unpacked."""
+    with _whole(path), gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        first = file.read(LONGEST_HEADER)
+    shape, start = header(first, path) if first else ((), 0)
+    if math.prod(shape) <= mapped.MOST_BYTES_IN_MEMORY:
+        content = read_bytes(path)
+        return parse(content, path), hashlib.md5(content, usedforsecurity=False).hexdigest()
+    if path.suffix == ".gz":
+        return _unpacked(path, shape, start)
+    _require_values(path.stat().st_size - start, shape, path)
+    with path.open("rb") as file:
+        total = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
+    return np.memmap(path, np.uint8, "r", start, shape), total.hexdigest()
+
+
+def _unpacked(path: Path, shape: tuple[int, ...], start: int) -> tuple[np.ndarray, str]:
+    """The values of a large gzip file from the archive beside it, made anew where it is not that of this very file."""
+    archive, packed = path.with_suffix(".npz"), path.stat()
+    note = f"{path.name}, {packed.st_size} bytes, modified at {packed.st_mtime_ns} ns".encode()
+    found = mapped.read(archive)
+    if found is None or found[1] != note:
+        total = hashlib.md5(usedforsecurity=False)
+
+        def values() -> Iterator[np.ndarray]:
+            got = 0
+            with _whole(path), gzip.open(path) as file:
+                total.update(file.read(start))
+                while piece := file.read(mapped.BYTES_AT_A_TIME):
+                    total.update(piece)
+                    got += len(piece)
+                    yield np.frombuffer(piece, np.uint8)
+            _require_values(got, shape, path)
+
+        def checksum() -> Iterator[np.ndarray]:
+            yield np.frombuffer(total.digest(), np.uint8)
+
+        byte = np.dtype(np.uint8)
+        contents = {"values": mapped.Content(shape, byte, values()), "md5": mapped.Content((16,), byte, checksum())}
+        mapped.write(archive, contents, note)
+        found = mapped.read(archive)
+    require(found is not None, f"{archive} cannot be read back: is its disk full?")
+    assert found is not None
+    return found[0]["values"], found[0]["md5"].tobytes().hex()
+
+
+def identify(sums: dict[str, str], folder: Path, expected: str | None = None) -> str | None:
+    """Which published set the files are, by the md5 of each; None for a set that is not published here.
 
     Raises:
         InputError: some files are those of a published set (or of the one ``expected``) and others are not.
     """
-    sums = {name: hashlib.md5(content, usedforsecurity=False).hexdigest() for name, content in contents.items()}
     for published, known in MD5.items():
         wrong = [name for name in FILE_NAMES if sums[name] != known[name]]
         if not wrong:
@@ -132,9 +204,9 @@ def load(folder: Path, expected: str | None = None) -> Source:
     """
     files = find(folder)
     require(bool(files), f"{folder}: expected the four IDX files {', '.join(f'{name}.gz' for name in FILE_NAMES)}")
-    contents = {name: read_bytes(path) for name, path in files.items()}
-    published = identify(contents, folder, expected)
-    arrays = {name: parse(contents[name], files[name]) for name in FILE_NAMES}
+    opened = {name: _open(path) for name, path in files.items()}
+    published = identify({name: total for name, (_, total) in opened.items()}, folder, expected)
+    arrays = {name: array for name, (array, _) in opened.items()}
     train = _rows(arrays[IMAGES], arrays[LABELS], folder / IMAGES)
     test = _rows(arrays[TEST_IMAGES], arrays[TEST_LABELS], folder / TEST_IMAGES)
     image_shape = arrays[IMAGES].shape[1:]

@@ -1,18 +1,17 @@
 """Sets by their TensorFlow Datasets name, prepared once into a local folder and read from there, without TensorFlow."""
 
 import logging
-import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fcnet.contracts import CLASSIFICATION
-from fcnet.data import idx, tables
+from fcnet.data import idx, mapped, tables
 from fcnet.data.dataset import Rows, Source
 from fcnet.errors import InputError, require
 
@@ -83,10 +82,11 @@ def _examples(builder: Any, split: str) -> Iterator[dict[str, Any]]:
 def _images(name: str, folder: Path, builder: Any, keys: tuple[str, str], classes: tuple[str, ...]) -> Source:
     arrays = _cached(folder, builder, keys)
     shape = arrays["train_x"].shape[1:]
-    parts = {
-        split: Rows(arrays[f"{split}_x"], arrays[f"{split}_y"]) for split in ("train", "test") if f"{split}_x" in arrays
+    flat = {
+        split: Rows(arrays[f"{split}_x"].reshape(len(arrays[f"{split}_x"]), -1), arrays[f"{split}_y"])
+        for split in ("train", "test")
+        if f"{split}_x" in arrays
     }
-    flat = {split: Rows(rows.x.reshape(len(rows.x), -1), rows.y) for split, rows in parts.items()}
     image_shape = shape[:2] if shape[-1] == 1 else shape
     features = tuple("pixel_" + "_".join(map(str, place)) for place in np.ndindex(image_shape))
     return Source(
@@ -105,26 +105,49 @@ def _images(name: str, folder: Path, builder: Any, keys: tuple[str, str], classe
 
 def _cached(folder: Path, builder: Any, keys: tuple[str, str]) -> dict[str, np.ndarray]:
     cache = folder / CACHE_NAME
-    if cache.is_file():
+    found = mapped.read(cache)
+    if found is None:  # not there yet, or torn: it is only a cache
         try:
-            with cache.open("rb") as opened, np.load(opened, allow_pickle=False) as stored:
-                return dict(stored)
-        except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error):
-            pass  # a torn cache is only a cache: decode again
-    arrays: dict[str, np.ndarray] = {}
+            mapped.write(cache, _decoded(builder, keys))
+        except InputError:
+            contents = _decoded(builder, keys)
+            fits = sum(content.bytes for content in contents.values()) <= mapped.MOST_BYTES_IN_MEMORY
+            if not fits:
+                raise
+            # a folder that cannot be written is read again next time
+            return {name: content.in_memory() for name, content in contents.items()}
+        found = mapped.read(cache)
+    require(found is not None, f"{cache} cannot be read back: is its disk full?")
+    assert found is not None
+    return found[0]
+
+
+def _decoded(builder: Any, keys: tuple[str, str]) -> dict[str, mapped.Content]:
+    """Images and labels of each part, to be gone through in this order: an image at a time, its label on the way."""
+    contents = {}
     for split in ("train", "test"):
         if split in builder.info.splits:
-            examples = list(_examples(builder, split))
-            arrays[f"{split}_x"] = np.stack([example[keys[0]] for example in examples])
-            arrays[f"{split}_y"] = np.array([example[keys[1]] for example in examples], np.int32)
-    temporary = cache.with_suffix(".partial")
-    try:
-        with temporary.open("wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]  # NumPy's stub takes **kwds for its flag
-        temporary.replace(cache)
-    except OSError:
-        pass  # a folder that cannot be written is read again next time
-    return arrays
+            images, labels = _images_then_labels(_examples(builder, split), keys)
+            rows, first = builder.info.splits[split].num_examples, next(images)
+            contents[f"{split}_x"] = mapped.Content((rows, *first.shape), first.dtype, chain([first], images))
+            contents[f"{split}_y"] = mapped.Content((rows,), np.dtype(np.int32), labels)
+    return contents
+
+
+def _images_then_labels(
+    examples: Iterator[dict[str, Any]], keys: tuple[str, str]
+) -> tuple[Iterator[np.ndarray], Iterator[np.ndarray]]:
+    seen: list[int] = []
+
+    def images() -> Iterator[np.ndarray]:
+        for example in examples:
+            seen.append(example[keys[1]])
+            yield example[keys[0]]
+
+    def labels() -> Iterator[np.ndarray]:
+        yield np.array(seen, np.int32)
+
+    return images(), labels()
 
 
 def _columns(builder: Any) -> list[tables.Column]:
@@ -242,7 +265,7 @@ def _idx_builder(name: str, data_dir: Path, idx_folder: Path | None) -> Any:
             }
 
         def _generate_examples(self, rows: Rows) -> Iterator[tuple[int, dict[str, Any]]]:
-            for number, (pixels, label) in enumerate(zip(rows.x.reshape(-1, 28, 28), rows.y, strict=True)):
+            for number, (pixels, label) in enumerate(zip(np.asarray(rows.x).reshape(-1, 28, 28), rows.y, strict=True)):
                 yield number, {"image": png(pixels), "label": int(label)}
 
     FromIdx.name = name

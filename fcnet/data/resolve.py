@@ -13,7 +13,7 @@ import numpy as np
 
 from fcnet.contracts import CLASSIFICATION, REGRESSION
 from fcnet.data import bundled as bundled_sets
-from fcnet.data import checks, encoding, idx, prepared, tables
+from fcnet.data import checks, encoding, idx, mapped, prepared, tables
 from fcnet.data import generated as generated_sets
 from fcnet.data.dataset import Dataset, Description, Rows, Source, present
 from fcnet.data.splits import SplitSpec, split
@@ -124,7 +124,7 @@ def load(spec: DataSpec) -> Dataset:
             fitted.fit(source.rows.x[parts.train])
     shift, scale = _target_scale(source, source.rows.y[parts.train]) if spec.standardise_target else (0.0, 1.0)
 
-    def rows(x: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None) -> Rows | None:
+    def rows(x: np.ndarray | mapped.Selection, y: np.ndarray, weight: np.ndarray | None = None) -> Rows | None:
         if len(y) == 0:
             return None
         encoded = encoding.encode(fitted, x, source.features, source.name)
@@ -141,7 +141,7 @@ def load(spec: DataSpec) -> Dataset:
 
     def part(numbers: np.ndarray) -> Rows | None:
         x, y, weight = source.rows
-        return rows(x[numbers], y[numbers], None if weight is None else weight[numbers])
+        return rows(mapped.select(x, numbers), y[numbers], None if weight is None else weight[numbers])
 
     train = part(parts.train)
     require(train is not None, f"{source.name}: no rows left to train on")

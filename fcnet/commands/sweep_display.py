@@ -1,0 +1,59 @@
+"""What a person sees while a sweep runs: a live line on a terminal, plain lines elsewhere, nothing when quiet."""
+
+from math import isnan
+from typing import Any
+
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
+from rich.progress import Progress as Bar
+
+from fcnet.console import SECONDS_BETWEEN_LINES, Reporter, duration, score_text
+from fcnet.sweeps.running import Progress
+
+
+class SweepDisplay:
+    """Members that are through, epochs a second, the best score so far, and the time that is left at most."""
+
+    def __init__(self, reporter: Reporter, score: str) -> None:
+        self.reporter, self.score = reporter, score
+        self.live = reporter.console.is_terminal and not reporter.quiet
+        self.epochs, self.seconds, self.since_line, self.best = 0, 0.0, SECONDS_BETWEEN_LINES, float("nan")
+        self.bar = Bar(
+            TextColumn("[bold]training[/bold]  "),
+            MofNCompleteColumn(),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[what]}"),
+            console=reporter.console,
+            transient=True,
+            disable=not self.live,
+        )
+        self.task: TaskID | None = None
+
+    def __enter__(self) -> "SweepDisplay":
+        self.bar.start()
+        self.task = self.bar.add_task("training", total=None, what="")
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self.bar.stop()
+
+    def __call__(self, told: Progress) -> None:
+        """Show where the sweep is."""
+        self.epochs, self.seconds = self.epochs + told.told.epochs, self.seconds + told.told.seconds
+        for result in told.told.results.values():
+            score = result.best_validation_score
+            self.best = score if isnan(self.best) or score > self.best else self.best
+        rate = self.epochs / max(self.seconds, 1e-9)
+        parts = [f"program {told.group} of {told.groups}"] if told.groups > 1 else []
+        parts.append(f"{rate:,.0f} epochs/s")
+        if not isnan(self.best):
+            parts.append(f"best validation {score_text(self.score, self.best)}")
+        if rate:
+            parts.append(f"{duration(told.epochs_left / rate)} left at most")
+        what = " · ".join(parts)
+        if self.live and self.task is not None:
+            self.bar.update(self.task, completed=told.done, total=told.members, what=what)
+            return
+        self.since_line += told.told.seconds
+        if self.since_line >= SECONDS_BETWEEN_LINES or told.done == told.members:
+            self.since_line = 0.0
+            self.reporter.fact("training", f"{told.done:,} of {told.members:,} members · {what}")

@@ -1,0 +1,26 @@
+"""What computes: the devices of this process, their memory, and other processes that work with it.
+
+Nothing here is an engine of its own. Arrays are placed by ``jax.sharding`` and processes are joined by
+``jax.distributed``; these files only ask for them, and say in one line what did not come.
+"""
+
+from fcnet.devices.meetings import agree, barrier, together
+from fcnet.devices.memory import device_bytes
+from fcnet.devices.placement import local, mesh, replicate, spread, use_every_core, whole
+from fcnet.devices.processes import Processes, join, share
+
+__all__ = [
+    "Processes",
+    "agree",
+    "barrier",
+    "device_bytes",
+    "join",
+    "local",
+    "mesh",
+    "replicate",
+    "share",
+    "spread",
+    "together",
+    "use_every_core",
+    "whole",
+]

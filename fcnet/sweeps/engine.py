@@ -1,0 +1,288 @@
+"""The thin loop around a group's programs: fill the lanes, call, listen, let finished members go.
+
+Everything that a killed sweep needs to go on is the stacked state on the devices and the engine's ``position``.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
+
+from fcnet.data import Dataset, DataSpec
+from fcnet.sweeps.groups import Entrant, Group, lane_data, stacked
+from fcnet.sweeps.lanes import Lanes
+from fcnet.sweeps.program import LaneData, Shape, compile_programs
+from fcnet.sweeps.results import MemberResult
+from fcnet.train import History, RunState, steps_per_epoch
+
+FINISHED, STOPPED_EARLY, DIVERGED, WAITING = "finished", "stopped early", "diverged", "waiting"
+
+
+class Curve(NamedTuple):
+    """What one member went through in a call: epochs ``first``, ``first`` + 1, … and their history."""
+
+    member: int
+    first: int
+    history: History
+
+
+class Open(NamedTuple):
+    """What is remembered of an unfinished member: seconds spent so far, and its last entries of a history."""
+
+    seconds: float = 0.0
+    last: tuple[float, float, float] = (np.nan, np.nan, np.nan)
+
+
+class Resting(NamedTuple):
+    """An unfinished member that has left its slot at epoch ``until``, to go on later."""
+
+    state: RunState
+    known: Open
+
+
+class Told(NamedTuple):
+    """What is known after a call.
+
+    ``results``: of members that left their slots, for good or, with the status "waiting", to go on from ``resting``.
+    ``epochs``: trained by all members together.
+    """
+
+    curves: list[Curve]
+    results: dict[int, MemberResult]
+    resting: dict[int, Resting]
+    epochs: int
+    seconds: float
+
+
+class Engine:
+    """One group on its way to epoch ``until``."""
+
+    def __init__(
+        self,
+        shape: Shape,
+        group: Group,
+        datasets: Mapping[DataSpec, Dataset],
+        lanes: Lanes,
+        *,
+        number: int,
+        until: int,
+        order_seed: int = 0,
+    ) -> None:
+        self.shape, self.group, self.datasets, self.lanes = shape, group, datasets, lanes
+        self.number, self.until, self.rows = number, until, group.data.train.x.shape[0]
+        self.order_key = np.asarray(jax.random.key_data(jax.random.key(order_seed)))
+        slots = len(lanes.lanes[0].slots)
+        self.programs = compile_programs(shape, group.hparams, group.data, slots)
+        self.room = min(group.spec.epochs, self.programs.room)
+        self.spread = NamedSharding(shape.mesh, PartitionSpec(shape.mesh.axis_names[0]))
+        self.open: dict[int, Open] = {}
+        self.states = self.programs.nobody()
+        # of who is in the slots; there before anything is trained
+        self.hparams: Any = None
+        self.data: Any = None
+        self.keys: Any = None
+        self._on_device: dict[int, tuple[DataSpec, LaneData]] = {}
+        if lanes.busy:
+            self._place()
+
+    # states and data on the devices
+
+    def abstract_states(self) -> RunState:
+        """Shapes and dtypes of the stacked states."""
+        count = len(self.lanes.slots)
+        return jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct((count, *leaf.shape), leaf.dtype, sharding=self.spread),
+            self.programs.one,
+        )
+
+    def _place(self) -> None:
+        """Bring hyper-parameters, keys and data of who is in the slots to the devices."""
+        slots = self.lanes.slots
+        anybody = next(entrant for entrant in slots if entrant is not None)
+        filled = [anybody if entrant is None else entrant for entrant in slots]
+        dtype = self.group.spec.model.param_dtype
+        self.hparams = jax.device_put(stacked([entrant.hparams for entrant in filled], dtype), self.spread)
+        keys = jnp.stack([jax.random.key(entrant.seed) for entrant in filled])
+        self.keys = jax.device_put(keys, self.spread)
+        self.data = self._lane_arrays(anybody.data)
+
+    def _lane_arrays(self, anything: DataSpec) -> LaneData:
+        devices = list(self.shape.mesh.devices.flat)
+        for number, (lane, device) in enumerate(zip(self.lanes.lanes, devices, strict=True)):
+            wanted = lane.data or anything
+            if number not in self._on_device or self._on_device[number][0] != wanted:
+                host = lane_data(self.datasets[wanted], self.order_key)
+                arrays = jax.tree.map(lambda a, device=device: jax.device_put(jnp.asarray(a)[None], device), host)
+                self._on_device[number] = (wanted, arrays)
+        parts = [self._on_device[number][1] for number in range(len(devices))]
+
+        def joined(*pieces: jax.Array) -> jax.Array:
+            shape = (len(devices), *pieces[0].shape[1:])
+            return jax.make_array_from_single_device_arrays(shape, self.spread, list(pieces))
+
+        return jax.tree.map(joined, *parts)
+
+    # one call
+
+    def call(self, epochs: int, resting: Callable[[Entrant], Resting | None] = lambda entrant: None) -> Told:
+        """Fill the lanes, train every member up to ``epochs`` epochs further, and let go who is done.
+
+        Args:
+            resting: what an entrant goes on from, None to begin.
+        """
+        self._fill(resting)
+        reached = np.asarray(self.states.epoch)  # waits until the new members are there
+        started = time.perf_counter()
+        until = np.minimum(reached + min(epochs, self.room), self.until)
+        occupied = np.array([entrant is not None for entrant in self.lanes.slots])
+        limits = jax.device_put(np.where(occupied, until, 0).astype(np.int32), self.spread)
+        self.states, filled = self.programs.train(self.hparams, self.states, self.data, limits)
+        history = History(*(np.asarray(column) for column in filled))
+        seconds = time.perf_counter() - started
+        return self._harvest(reached, history, seconds)
+
+    def _fill(self, resting: Callable[[Entrant], Resting | None]) -> None:
+        given = self.lanes.fill()
+        if not given:
+            return
+        self._place()
+        slots = self.lanes.slots
+        fresh = np.zeros(len(slots), bool)
+        returning: dict[int, RunState] = {}
+        for slot in given:
+            entrant = slots[slot]
+            assert entrant is not None
+            earlier = resting(entrant)
+            self.open[entrant.member] = Open() if earlier is None else earlier.known
+            fresh[slot] = earlier is None
+            if earlier is not None:
+                returning[slot] = earlier.state
+        if fresh.any():
+            self.states = self.programs.begin(self.states, self.hparams, self.keys, jax.device_put(fresh, self.spread))
+        if returning:
+            self.states = self._with(returning)
+
+    def _with(self, returning: dict[int, RunState]) -> RunState:
+        numbers = jnp.asarray(list(returning))
+
+        def put(stack: jax.Array, *rows: Any) -> jax.Array:
+            return jax.device_put(stack.at[numbers].set(jnp.stack([jnp.asarray(row) for row in rows])), self.spread)
+
+        return jax.tree.map(put, self.states, *returning.values())
+
+    def _harvest(self, before: np.ndarray, history: History, seconds: float) -> Told:
+        states = self.states
+        epoch, best_epoch = np.asarray(states.epoch), np.asarray(states.best.epoch)
+        failed = np.asarray(states.failed_step)
+        slots, patience = self.lanes.slots, self.group.spec.patience
+        over = (patience > 0) & (epoch - best_epoch >= patience) if patience else np.zeros(len(slots), bool)
+        occupied = np.array([entrant is not None for entrant in slots])
+        done = occupied & ((epoch >= self.group.spec.epochs) | over | (failed > 0))
+        paused = occupied & ~done & (epoch >= self.until)
+        curves = []
+        trained = self._trained(before, epoch, failed, occupied)
+        for slot, entrant in enumerate(slots):
+            if entrant is None:
+                continue
+            count = int(epoch[slot] - before[slot])
+            own = History(*(column[slot, :count] for column in history))
+            if count:
+                curves.append(Curve(entrant.member, int(before[slot]) + 1, own))
+            self._remember(entrant.member, own, float(trained[slot]) * seconds)
+        results = self._results(done, paused, failed) if (done | paused).any() else {}
+        resting = self._take_out(np.flatnonzero(paused))
+        for member in results:
+            self.open.pop(member, None)
+        for left in np.flatnonzero(done | paused):
+            self.lanes.leave(int(left))
+        return Told(curves, results, resting, int(np.sum((epoch - before)[occupied])), seconds)
+
+    def _trained(self, before: np.ndarray, epoch: np.ndarray, failed: np.ndarray, occupied: np.ndarray) -> np.ndarray:
+        """Each slot's share of its device's time: its epochs, a failed one included, over those of its lane."""
+        epochs = np.where(occupied, epoch - before + (failed > 0), 0).reshape(len(self.lanes.lanes), -1)
+        return (epochs / np.maximum(epochs.sum(axis=1, keepdims=True), 1)).ravel()
+
+    def _remember(self, member: int, own: History, seconds: float) -> None:
+        known = self.open[member]
+        last = tuple(float(column[-1]) for column in own) if len(own.train_loss) else known.last
+        self.open[member] = Open(known.seconds + seconds, last)  # type: ignore[arg-type]  # three columns
+
+    def _results(self, done: np.ndarray, paused: np.ndarray, failed: np.ndarray) -> dict[int, MemberResult]:
+        slots, states = self.lanes.slots, self.states
+        judged = self.programs.judge(states, self.data, jax.device_put(done & (failed == 0), self.spread))
+        test_loss, test_score = np.asarray(judged.test.loss), np.asarray(judged.test.score)
+        finite = np.asarray(judged.finite)
+        best_loss, best_score = np.asarray(states.best.loss), np.asarray(states.best.score)
+        epoch, best_epoch = np.asarray(states.epoch), np.asarray(states.best.epoch)
+        steps, results = steps_per_epoch(self.group.spec, self.rows), {}
+        for slot in np.flatnonzero(done | paused):
+            entrant = slots[slot]
+            assert entrant is not None
+            known = self.open[entrant.member]
+            status, cause = STOPPED_EARLY if epoch[slot] < self.group.spec.epochs else FINISHED, ""
+            if paused[slot]:
+                status = WAITING
+            elif failed[slot]:
+                status = DIVERGED
+                cause = f"loss or parameters not finite in epoch {epoch[slot] + 1}, step {failed[slot]} of {steps}"
+            elif not finite[slot]:
+                status, cause = DIVERGED, f"training loss not finite after epoch {epoch[slot]}"
+            results[entrant.member] = MemberResult(
+                status=status,
+                cause=cause,
+                epochs_run=int(epoch[slot]),
+                best_epoch=int(best_epoch[slot]),
+                best_validation_loss=float(best_loss[slot]),
+                best_validation_score=float(best_score[slot]),
+                last_train_loss=known.last[0],
+                last_validation_loss=known.last[1],
+                last_validation_score=known.last[2],
+                test_loss=float(test_loss[slot]),
+                test_score=float(test_score[slot]),
+                seconds=known.seconds,
+                program=self.number,
+                mode=self.shape.mode,
+            )
+        return results
+
+    def _take_out(self, paused: np.ndarray) -> dict[int, Resting]:
+        slots = self.lanes.slots
+        rows = {}
+        for slot in paused:
+            entrant = slots[slot]
+            assert entrant is not None
+            state = jax.tree.map(lambda leaf, slot=slot: leaf[int(slot)], self.states)
+            rows[entrant.member] = Resting(state, self.open[entrant.member])
+        return rows
+
+    # going on later
+
+    @property
+    def finished(self) -> bool:
+        """Whether nobody is in a slot and nobody waits."""
+        return not (self.lanes.busy or self.lanes.waiting)
+
+    def position(self) -> dict[str, Any]:
+        """Who is where and what is remembered of them, as plain values for JSON."""
+        kept = {
+            str(member): [known.seconds, *(None if np.isnan(value) else value for value in known.last)]
+            for member, known in self.open.items()
+        }
+        return {**self.lanes.position(), "open": kept}
+
+    def restore(self, states: RunState, position: dict[str, Any]) -> None:
+        """Go on from ``states`` and a ``position`` that were saved together; the lanes are those of the position."""
+        self.states = jax.device_put(states, self.spread)
+        for member, (seconds, *last) in position["open"].items():
+            train_loss, loss, score = (np.nan if value is None else value for value in last)
+            self.open[int(member)] = Open(seconds, (train_loss, loss, score))
+
+
+def waiting_entrants(group: Group, members: Sequence[int]) -> list[Entrant]:
+    """The group's entrants among ``members``, in their order."""
+    wanted = set(members)
+    return [entrant for entrant in group.entrants if entrant.member in wanted]

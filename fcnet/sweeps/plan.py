@@ -1,0 +1,156 @@
+"""How a group is trained: in turn or together, in how many slots, in how many waves, with how much memory and time."""
+
+from collections.abc import Callable, Mapping
+from typing import Literal, NamedTuple
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from fcnet.data import Dataset, DataSpec
+from fcnet.errors import require
+from fcnet.models import MLPSpec
+from fcnet.sweeps.engine import Engine
+from fcnet.sweeps.groups import Group
+from fcnet.sweeps.lanes import Lanes
+from fcnet.sweeps.program import LaneData, Mode, Programs, Shape, compile_programs
+
+# Members that train together on one core: more of them leave its cache.
+TOGETHER_ON_A_CORE = 32
+# Members that a core trains in turn within one call: so many that an epoch of all is about this many operations.
+OPERATIONS_A_CALL = 1e10
+IN_TURN = 16
+# What may be taken of a device's memory; the rest is the system's.
+SHARE_OF_MEMORY = 0.8
+# Together is chosen where it is faster by more than this: bits that equal a solo run are worth something.
+CLEARLY_FASTER = 0.97
+# How long the trial of a mode takes, about.
+TRIAL_SECONDS = 0.4
+
+
+class Plan(NamedTuple):
+    """How one group is trained.
+
+    ``slots``: members that a device holds at a time. ``waves``: of all slots of all devices; a slot is filled again as
+    soon as its member is through.
+    ``bytes_of_member``: what one more member needs on its device. ``bytes``: of a full device, data included.
+    ``seconds_of_epoch``: wall-clock time of one epoch of one member, all devices at work; NaN before it was tried.
+    """
+
+    mode: Mode
+    slots: int
+    waves: int
+    bytes_of_member: int
+    bytes: int
+    seconds_of_epoch: float = float("nan")
+
+    def seconds(self, group: Group) -> float:
+        """What the whole group takes at most; less where members stop early."""
+        return self.seconds_of_epoch * group.spec.epochs * len(group.entrants)
+
+
+def operations(model: MLPSpec, rows: int) -> float:
+    """Floating-point operations of an epoch: 2 a weight and row forward, 4 backward."""
+    return 6.0 * rows * model.parameter_count
+
+
+def _slots(mode: Mode, group: Group, mesh: Mesh, at_once: int | None) -> int:
+    lanes, members = mesh.size, len(group.entrants)
+    everybody = -(-members // lanes)
+    if at_once is not None:
+        return min(max(at_once // lanes, 1), everybody)
+    if mode == "exact":
+        each = operations(group.spec.model, group.data.train.x.shape[0])
+        return min(int(np.clip(OPERATIONS_A_CALL / each, 1, IN_TURN)), everybody)
+    return min(TOGETHER_ON_A_CORE, everybody) if mesh.devices.flat[0].platform == "cpu" else everybody
+
+
+def _bytes(tree: LaneData) -> int:
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
+
+
+def fitted(shape: Shape, group: Group, available: int, at_once: int | None = None) -> tuple[Plan, Programs]:
+    """As many slots as are worth having and fit into ``available`` bytes of each device.
+
+    The bytes are those that the compiled program asks for.
+
+    Raises:
+        InputError: not even one member fits.
+    """
+    slots, data = _slots(shape.mode, group, shape.mesh, at_once), _bytes(group.data)
+    budget = int(SHARE_OF_MEMORY * available)
+    while True:
+        programs = compile_programs(shape, group.hparams, group.data, slots)
+        member = max((programs.bytes - data) // slots, 1)
+        if programs.bytes <= budget:
+            waves = -(-len(group.entrants) // (slots * shape.mesh.size))
+            return Plan(shape.mode, slots, waves, member, programs.bytes), programs
+        fewer = min((budget - data) // member, slots - 1)
+        require(
+            slots > 1,
+            f"one member of {'-'.join(map(str, group.spec.model.sizes))} needs {_gib(programs.bytes)} on a device, "
+            f"data included, but {_gib(budget)} of its memory may be used: take a smaller network, batch or data set",
+        )
+        slots = max(int(fewer), 1)
+
+
+def _gib(count: int) -> str:
+    return f"{count / 2**30:.3g} GiB"
+
+
+def timed(shape: Shape, plan: Plan, group: Group, datasets: Mapping[DataSpec, Dataset], order_seed: int = 0) -> Plan:
+    """The plan with ``seconds_of_epoch`` measured on the group's first members, whose training is then thrown away."""
+    first = group.entrants[: plan.slots * shape.mesh.size]
+    lanes = Lanes.empty(shape.mesh.size, plan.slots, first, lockstep=shape.shared_order)
+    engine = Engine(shape, group, datasets, lanes, number=0, until=group.spec.epochs, order_seed=order_seed)
+    told = engine.call(1)  # a first call warms up
+    if not engine.finished and told.epochs:
+        told = engine.call(int(np.clip(TRIAL_SECONDS / told.seconds, 1, engine.room)))
+    return plan._replace(seconds_of_epoch=told.seconds / max(told.epochs, 1))
+
+
+def adapted(plan: Plan, shape: Shape, group: Group, available: int) -> Plan:
+    """The plan for fewer or more members of the same programs: other slots only where most would stay empty."""
+    members, lanes = len(group.entrants), shape.mesh.size
+    if 2 * members <= plan.slots * lanes and plan.mode == "fast":
+        fewer, _ = fitted(shape, group, available)
+        return fewer._replace(seconds_of_epoch=plan.seconds_of_epoch)
+    return plan._replace(waves=-(-members // (plan.slots * lanes)))
+
+
+def planned(
+    group: Group,
+    datasets: Mapping[DataSpec, Dataset],
+    mesh: Mesh,
+    available: int,
+    *,
+    mode: Literal["auto", "exact", "fast"],
+    shared_order: bool = False,
+    at_once: int | None = None,
+    order_seed: int = 0,
+    tell: Callable[[str], None] = lambda text: None,
+) -> Plan:
+    """The plan of a group; ``auto`` tries both modes for a moment and takes the faster.
+
+    Args:
+        available: bytes of memory of one device. ``order_seed``: of shared batch orders.
+        tell: hears what is being done.
+
+    Raises:
+        InputError: not even one member fits.
+    """
+    modes: tuple[Mode, ...] = ("exact", "fast") if mode == "auto" else (mode,)
+    if mode == "auto" and len(group.entrants) <= mesh.size:
+        modes = ("exact",)  # a member each: there is nothing to put together
+    plans = []
+    for name in modes:
+        shape = Shape(group.spec, name, shared_order, mesh)
+        tell(f"compiling ({name})")
+        plan, _ = fitted(shape, group, available, at_once)
+        tell(f"timing ({name})")
+        plans.append(timed(shape, plan, group, datasets, order_seed))
+    if len(plans) == 1:
+        return plans[0]
+    exact, fast = plans
+    clearly = fast.seconds_of_epoch < CLEARLY_FASTER * exact.seconds_of_epoch
+    return fast if clearly else exact

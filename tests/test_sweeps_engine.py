@@ -1,0 +1,248 @@
+"""A sweep's promises: solo bits in exact mode, a small distance in fast mode, a life of its own for every member."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from fcnet import devices, fitting
+from fcnet.contracts import HParams
+from fcnet.data import Dataset, DataSpec, Rows
+from fcnet.errors import InputError
+from fcnet.models import MLPSpec
+from fcnet.optimizers import OptimizerSpec
+from fcnet.sweeps import plan as plans
+from fcnet.sweeps.distance import distance_to_solo
+from fcnet.sweeps.engine import Engine
+from fcnet.sweeps.groups import Entrant, grouped
+from fcnet.sweeps.lanes import Lanes
+from fcnet.sweeps.program import Shape
+from fcnet.train import History, RunSpec
+
+SPEC = RunSpec(
+    MLPSpec(4, 3, (8,)), "cross_entropy", OptimizerSpec(schedule="cosine"), batch_size=8, epochs=12, patience=4
+)
+HERE, THERE = DataSpec("iris"), DataSpec("wine")  # names for two data sets, no more
+
+
+@pytest.fixture
+def datasets(blobs: Dataset) -> dict[DataSpec, Dataset]:
+    """Two data sets of one shape, both with rows to judge by."""
+    test = Rows(blobs.train.x[:17] + 0.1, blobs.train.y[:17])
+    other = Rows(blobs.train.x[::-1].copy(), blobs.train.y[::-1].copy())
+    return {HERE: dataclasses.replace(blobs, test=test), THERE: dataclasses.replace(blobs, train=other, test=test)}
+
+
+def entrant(number, *, rate=0.05, seed=0, data=HERE, spec=SPEC, **hparams):
+    return Entrant(number, spec, HParams(rate, 0.9, 1e-3, dropout=0.1, **hparams), seed, data)
+
+
+MEMBERS = [
+    entrant(number, rate=rate, seed=seed, data=data)
+    for number, (rate, seed, data) in enumerate(
+        (rate, seed, data) for rate in (0.02, 0.1, 1e6) for seed in (1, 2) for data in (HERE, THERE)
+    )
+]
+
+
+def sweep(members, datasets, mode, *, slots=3, epochs=5, shared_order=False, unify=False):
+    """Train all of one group; the results and whole histories by member."""
+    (group,) = grouped(members, datasets, unify=unify)
+    mesh = devices.mesh()
+    shape = Shape(group.spec, mode, shared_order, mesh)
+    lanes = Lanes.empty(mesh.size, slots, group.entrants, lockstep=shared_order)
+    engine = Engine(shape, group, datasets, lanes, number=0, until=group.spec.epochs)
+    results, curves = {}, {}
+    while not engine.finished:
+        told = engine.call(epochs)
+        results |= told.results
+        for curve in told.curves:
+            earlier = curves.get(curve.member)
+            assert curve.first == (1 if earlier is None else 1 + len(earlier.train_loss)), "an epoch is lost or twice"
+            pieces = [curve.history] if earlier is None else [earlier, curve.history]
+            curves[curve.member] = History(*(np.concatenate(columns) for columns in zip(*pieces, strict=True)))
+    return results, curves
+
+
+def same(one: History, other: History) -> bool:
+    return all(np.array_equal(a, b, equal_nan=True) for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("slots", [1, 3, 20])
+def test_an_exact_member_is_its_solo_run_bit_for_bit(slots, datasets):
+    results, curves = sweep(MEMBERS, datasets, "exact", slots=slots)
+    assert sorted(results) == list(range(len(MEMBERS)))
+    for member in MEMBERS:
+        if member.hparams.learning_rate > 1:
+            continue
+        solo = fitting.fit(SPEC, member.hparams, datasets[member.data], seed=member.seed)
+        assert same(curves[member.member], solo.history)
+        found = results[member.member]
+        assert (found.epochs_run, found.best_epoch) == (int(solo.state.epoch), solo.best_epoch)
+        assert found.best_validation_score == float(solo.state.best.score)
+        assert found.last_train_loss == solo.history.train_loss[-1]
+        assert found.status == ("stopped early" if found.epochs_run < SPEC.epochs else "finished")
+
+
+def test_a_fast_member_is_close_to_its_solo_run(datasets):
+    results, curves = sweep(MEMBERS[:8], datasets, "fast")
+    for member in MEMBERS[:8]:
+        measured = distance_to_solo(member, datasets[member.data], curves[member.member], "fast", epochs=5)
+        assert measured.epochs == min(5, results[member.member].epochs_run)
+        # 35 steps through momentum; each rounds sums of 8 rows by a few ε = 1.2e-7
+        assert measured.loss < 1e-4
+
+
+def test_the_distance_of_an_exact_member_is_none(datasets):
+    _, curves = sweep(MEMBERS[:2], datasets, "exact")
+    assert distance_to_solo(MEMBERS[0], datasets[HERE], curves[0], "exact", epochs=99).equal
+    spoilt = curves[0]._replace(train_loss=curves[0].train_loss * np.float32(1.5))
+    found = distance_to_solo(MEMBERS[0], datasets[HERE], spoilt, "exact", epochs=3)
+    assert not found.equal
+    assert found.loss == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("mode", ["exact", "fast"])
+@pytest.mark.parametrize("unpatient", [True, False])
+def test_a_member_that_diverges_is_named_and_leaves_every_other_bit(mode, unpatient, datasets):
+    spec = SPEC if unpatient else dataclasses.replace(SPEC, patience=0)
+    members = [member._replace(spec=spec) for member in MEMBERS]
+    results, curves = sweep(members, datasets, mode)
+    harmless = [
+        member._replace(hparams=member.hparams._replace(learning_rate=0.05))
+        if member.hparams.learning_rate > 1
+        else member
+        for member in members
+    ]
+    results_without, curves_without = sweep(harmless, datasets, mode)
+    for member in members:
+        found = results[member.member]
+        if member.hparams.learning_rate > 1:
+            assert found.status == "diverged"
+            assert f"epoch {found.epochs_run + 1}, step" in found.cause
+            assert np.isnan(found.test_score)
+        else:
+            assert found._replace(seconds=0) == results_without[member.member]._replace(seconds=0)
+            assert same(curves[member.member], curves_without[member.member])
+
+
+@pytest.mark.parametrize("mode", ["exact", "fast"])
+def test_cuts_between_calls_change_no_bit(mode, datasets):
+    by_calls = [sweep(MEMBERS, datasets, mode, epochs=epochs) for epochs in (1, 4, 12)]
+    (results, curves), *others = by_calls
+    for other_results, other_curves in others:
+        for number, found in results.items():
+            # NaN is not itself
+            assert str(found._replace(seconds=0)) == str(other_results[number]._replace(seconds=0))
+            assert number not in curves or same(curves[number], other_curves[number])
+
+
+def test_a_shared_order_is_the_same_for_all_and_another_in_every_epoch(datasets):
+    twins = [entrant(number, seed=seed, data=HERE) for number, seed in enumerate([1, 1, 2])]
+    plain = [member._replace(hparams=member.hparams._replace(dropout=None)) for member in twins]
+    _, own = sweep(plain, datasets, "fast")
+    _, shared = sweep(plain, datasets, "fast", shared_order=True)
+    assert same(shared[0], shared[1])
+    assert not same(shared[0], shared[2]), "initial parameters are still each member's own"
+    assert not same(shared[0], own[0])
+    again = sweep(plain, datasets, "fast", shared_order=True, epochs=1)[1]
+    assert same(shared[2], again[2])
+
+
+def test_members_without_a_hyper_parameter_join_those_with_it_where_bits_may_differ(datasets):
+    members = [entrant(0), entrant(1, l1=1e-3, clip_norm=1.0), entrant(2, max_norm=3.0, init_scale=0.5)]
+    assert len(grouped(members, datasets, unify=False)) == 3
+    assert len(grouped([*members, entrant(3, input_noise=0.1)], datasets, unify=True)) == 2
+    (group,) = grouped(members, datasets, unify=True)
+    assert group.entrants[0].hparams.clip_norm == np.inf
+    _, together = sweep(members, datasets, "fast", unify=True)
+    for member in members:
+        measured = distance_to_solo(member, datasets[HERE], together[member.member], "fast", epochs=3)
+        assert measured.loss < 1e-4
+
+
+def test_groups_are_by_what_is_compiled(datasets):
+    other = dataclasses.replace(SPEC, batch_size=10)
+    members = [
+        entrant(0, rate=0.1),
+        entrant(1, spec=other),
+        entrant(2, seed=5),
+        entrant(3, data=THERE),
+        entrant(4, l2=0.1),
+    ]
+    numbers = [[found.member for found in group.entrants] for group in grouped(members, datasets, unify=False)]
+    assert numbers == [[0, 2, 3], [1], [4]]
+    cut = {
+        HERE: datasets[HERE],
+        THERE: dataclasses.replace(datasets[THERE], train=Rows(*(a[:49] for a in datasets[THERE].train[:2]))),
+    }
+    assert len(grouped([members[0], members[3]], cut, unify=False)) == 2
+
+
+def test_the_same_shape_with_other_values_compiles_nothing(datasets):
+    compiled = []
+
+    def count(event: str, **kwargs: object) -> None:
+        if event == "/jax/compilation_cache/compile_requests_use_cache":
+            compiled.append(event)
+
+    sweep(MEMBERS, datasets, "exact")
+    jax.monitoring.register_event_listener(count)
+    try:
+        sweep([entrant(number, rate=0.03 * number + 0.01, seed=number + 7) for number in range(9)], datasets, "exact")
+        assert not compiled
+        sweep([entrant(0, spec=dataclasses.replace(SPEC, batch_size=9))], datasets, "exact", slots=2)
+        assert compiled, "the count must be able to see something"
+    finally:
+        jax.monitoring.unregister_event_listener(count)
+
+
+def test_few_members_are_spread_over_all_lanes_and_lanes_share_a_data_set():
+    members = [entrant(number, data=data) for number, data in enumerate([HERE, THERE] * 3 + [HERE])]
+    lanes = Lanes.empty(4, 8, members, lockstep=False)
+    lanes.fill()
+    per_lane = [[found.member for found in lane.entrants] for lane in lanes.lanes]
+    assert sorted(number for lane in per_lane for number in lane) == list(range(7))
+    assert max(map(len, per_lane)) == 2
+    assert all(len({found.data for found in lane.entrants}) <= 1 for lane in lanes.lanes)
+
+
+def test_a_free_slot_goes_to_the_next_with_the_same_data_and_lockstep_waits():
+    members = [entrant(number) for number in range(4)]
+    for lockstep, given in ((False, [1]), (True, [])):
+        lanes = Lanes.empty(1, 2, members, lockstep=lockstep)
+        assert lanes.fill() == [0, 1]
+        lanes.leave(1)
+        assert lanes.fill() == given
+    again = Lanes.at(lanes.position(), {member.member: member for member in members}, lockstep=True)
+    assert again.position() == lanes.position()
+
+
+def test_slots_are_as_many_as_fit(datasets):
+    (group,) = grouped([entrant(number) for number in range(40)], datasets, unify=False)
+    mesh = devices.mesh()
+    shape = Shape(group.spec, "fast", False, mesh)
+    roomy, _ = plans.fitted(shape, group, 2**30)
+    tight, programs = plans.fitted(shape, group, int(roomy.bytes * 0.6 / plans.SHARE_OF_MEMORY))
+    assert 1 <= tight.slots < roomy.slots
+    assert programs.bytes == tight.bytes <= roomy.bytes * 0.6
+    assert tight.waves > roomy.waves
+    with pytest.raises(InputError, match="one member of 4-8-3 needs"):
+        plans.fitted(shape, group, 1000)
+
+
+def test_auto_takes_the_mode_that_was_clearly_faster(datasets, monkeypatch):
+    (group,) = grouped([entrant(number) for number in range(40)], datasets, unify=False)
+    for seconds, chosen in (({"exact": 1.0, "fast": 0.5}, "fast"), ({"exact": 1.0, "fast": 0.99}, "exact")):
+        monkeypatch.setattr(
+            plans, "timed", lambda shape, plan, *rest, s=seconds: plan._replace(seconds_of_epoch=s[shape.mode])
+        )
+        assert plans.planned(group, datasets, devices.mesh(), 2**30, mode="auto").mode == chosen
+
+
+def test_the_trial_of_a_mode_measures(datasets):
+    (group,) = grouped([entrant(number) for number in range(4)], datasets, unify=False)
+    found = plans.planned(group, datasets, devices.mesh(), 2**30, mode="exact")
+    assert 0 < found.seconds_of_epoch < 60
+    assert found.seconds(group) == pytest.approx(found.seconds_of_epoch * 12 * 4)
