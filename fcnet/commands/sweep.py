@@ -153,6 +153,7 @@ def _stage_name(config: SweepConfig) -> str:
 def _program(group: Group, plan: Plan, lanes: int) -> str:
     model = group.spec.model
     how = "in turn, bit for bit their solo runs" if plan.mode == "exact" else "together (vmap)"
+    how += ", rows read in blocks, once for all" if plan.stream_bytes else ""
     waves = f"{plan.waves} wave{'s' if plan.waves > 1 else ''}"
     return (
         f"{'-'.join(map(str, model.sizes))} {group.spec.optimizer.name}, {group.spec.loss.replace('_', ' ')}: "

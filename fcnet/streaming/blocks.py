@@ -70,9 +70,14 @@ def plan(dataset: Dataset, batch_size: int, free: int) -> Plan:
     most_bytes = min(MOST_BYTES_A_BLOCK, free // 4)
     judged = []
     if part is not None and bytes_of(part) > free // 2:
-        step, count = max(1, most_bytes * len(part.y) // bytes_of(part)), len(part.y)
-        judged = [slice(start, min(start + step, count)) for start in range(0, count, step)]
+        judged = slices(part, most_bytes)
     return Plan(layout(dataset.train, batch_size, most_bytes), judged)
+
+
+def slices(part: Rows, most_bytes: int) -> list[slice]:
+    """All rows of a part in their order, as many at a time as take ``most_bytes``, or one."""
+    step, count = max(1, most_bytes * len(part.y) // bytes_of(part)), len(part.y)
+    return [slice(start, min(start + step, count)) for start in range(0, count, step)]
 
 
 def layout(train: Rows, batch_size: int, most_bytes: int) -> list[tuple[int, int]]:

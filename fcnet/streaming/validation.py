@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fcnet import devices, losses, metrics
+from fcnet import losses, metrics
 from fcnet.arrays import AnyArray
 from fcnet.contracts import CLASSIFICATION
 from fcnet.data import Rows, mapped
@@ -35,6 +35,8 @@ def evaluate_in_blocks(
 ) -> metrics.Evaluation:
     """Like ``metrics.evaluate`` up to the order of summation: blocks are summed in float64.
 
+    Of one network, or of several where ``judge`` gives arrays.
+
     Args:
         judge: compiled, by the number of rows at a time.
         blocks: of the rows of ``part``.
@@ -48,16 +50,18 @@ def evaluate_in_blocks(
         mapped.require_whole(part.x)
         return Judged(np.asarray(part.x[rows]), part.y[rows])
 
-    count, loss, score = len(part.y), 0.0, 0.0
+    count = len(part.y)
+    loss: AnyArray = 0.0
+    score: AnyArray = 0.0
     with closing(ahead(read(rows) for rows in blocks)) as coming:
         for block in put_ahead(coming, put):
-            found = devices.local(judge[len(block.y)](carry, block))
+            found = judge[len(block.y)](carry, block)
             del block
-            loss, score = loss + float(found.loss), score + float(found.score)
+            loss, score = loss + np.asarray(found.loss, np.float64), score + np.asarray(found.score, np.float64)
     if losses.get(spec.loss).task == CLASSIFICATION:
         score /= count
     else:
         y = part.y.astype(np.float64)
         with np.errstate(divide="ignore"):
-            score = float(1 - np.float64(score) / np.square(y - y.mean(axis=0)).sum())
+            score = 1 - score / np.square(y - y.mean(axis=0)).sum()
     return metrics.Evaluation(*np.array([loss / count, score], spec.model.param_dtype))

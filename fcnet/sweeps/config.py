@@ -14,6 +14,8 @@ from fcnet.sweeps.options import SweepOptions
 
 # More members than this want a word of agreement.
 MOST_MEMBERS = 10_000
+# What members need for sharing a stream of rows: with an order of its own each would read every row for itself.
+ONE_STREAM = "members share one stream with --mode fast --shared-order"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +46,8 @@ class SweepConfig(SweepOptions):
             replace(loop, seed=seed)  # likewise
         together = "--data-parallel shares one network's rows, a sweep shares out its members: leave it out"
         require(not loop.data_parallel, together)
+        can_stream = self.mode == "fast" and self.shared_order
+        require(not loop.stream or can_stream, f"--stream reads each row once for all: {ONE_STREAM}")
 
     @classmethod
     def of(

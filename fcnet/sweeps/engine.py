@@ -15,8 +15,9 @@ from jax.sharding import NamedSharding, PartitionSpec
 from fcnet.data import Dataset, DataSpec
 from fcnet.sweeps.groups import Entrant, Group, lane_data, stacked
 from fcnet.sweeps.lanes import Lanes
-from fcnet.sweeps.program import LaneData, Shape, compile_programs
+from fcnet.sweeps.program import LaneData, Shape
 from fcnet.sweeps.results import MemberResult
+from fcnet.sweeps.streamed import StreamData, programs_for, stream_data
 from fcnet.train import History, RunState, steps_per_epoch
 
 FINISHED, STOPPED_EARLY, DIVERGED, WAITING = "finished", "stopped early", "diverged", "waiting"
@@ -76,7 +77,7 @@ class Engine:
         self.number, self.until, self.rows = number, until, group.data.train.x.shape[0]
         self.order_key = np.asarray(jax.random.key_data(jax.random.key(order_seed)))
         slots = len(lanes.lanes[0].slots)
-        self.programs = compile_programs(shape, group.hparams, group.data, slots)
+        self.programs = programs_for(shape, group.hparams, group.data, slots)
         self.room = min(group.spec.epochs, self.programs.room)
         self.spread = NamedSharding(shape.mesh, PartitionSpec(shape.mesh.axis_names[0]))
         self.open: dict[int, Open] = {}
@@ -110,13 +111,17 @@ class Engine:
         self.keys = jax.device_put(keys, self.spread)
         self.data = self._lane_arrays(anybody.data)
 
-    def _lane_arrays(self, anything: DataSpec) -> LaneData:
+    def _lane_arrays(self, anything: DataSpec) -> LaneData | StreamData:
+        if self.shape.stream_bytes:  # the members in all lanes have one data set
+            return stream_data(self.shape, self.datasets[anything], self.group.data, self.order_key)
         devices = list(self.shape.mesh.devices.flat)
         for number, (lane, device) in enumerate(zip(self.lanes.lanes, devices, strict=True)):
             wanted = lane.data or anything
             if number not in self._on_device or self._on_device[number][0] != wanted:
                 host = lane_data(self.datasets[wanted], self.order_key)
-                arrays = jax.tree.map(lambda a, device=device: jax.device_put(jnp.asarray(a)[None], device), host)
+                arrays = jax.tree.map(
+                    lambda a, device=device: jax.device_put(jnp.asarray(np.asarray(a))[None], device), host
+                )
                 self._on_device[number] = (wanted, arrays)
         parts = [self._on_device[number][1] for number in range(len(devices))]
 

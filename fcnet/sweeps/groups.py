@@ -72,10 +72,10 @@ def entrants(members: Sequence[Member], datasets: Mapping[DataSpec, Dataset]) ->
 
 
 def lane_data(dataset: Dataset, order_key: np.ndarray) -> LaneData:
-    """A data set as host arrays for a lane; ``order_key``: data of a typed key."""
+    """A data set for a lane, as stored on the host; ``order_key``: data of a typed key."""
 
     def pair(rows: Rows | None) -> Any:
-        return None if rows is None else (np.asarray(rows.x), rows.y)
+        return None if rows is None else (rows.x, rows.y)
 
     weight: Any = dataset.train.weight
     key: Any = order_key

@@ -34,18 +34,22 @@ class Lanes:
     """All lanes, and who waits for a slot.
 
     ``lockstep``: the members of a lane start together, because they share their batch orders.
+    ``one_stream``: those of all lanes do, and have one data set, because they share its rows as these are read.
     """
 
     lanes: list[Lane]
     waiting: deque[Entrant] = field(default_factory=deque)
     lockstep: bool = False
+    one_stream: bool = False
 
     @classmethod
-    def empty(cls, count: int, slots: int, waiting: Sequence[Entrant], *, lockstep: bool) -> "Lanes":
+    def empty(
+        cls, count: int, slots: int, waiting: Sequence[Entrant], *, lockstep: bool, one_stream: bool = False
+    ) -> "Lanes":
         """``count`` lanes without members, and a queue in which those with the same data stand together."""
         order = {spec: place for place, spec in enumerate(dict.fromkeys(entrant.data for entrant in waiting))}
         queue = deque(sorted(waiting, key=lambda entrant: order[entrant.data]))
-        return cls([Lane([None] * slots) for _ in range(count)], queue, lockstep)
+        return cls([Lane([None] * slots) for _ in range(count)], queue, lockstep, one_stream)
 
     @property
     def slots(self) -> list[Entrant | None]:
@@ -60,16 +64,20 @@ class Lanes:
     def fill(self) -> list[int]:
         """Give free slots to those who wait; the numbers of the slots that were given."""
         given: list[int] = []
+        if self.one_stream and self.busy:
+            return given
         if not self.lockstep:
             for number, lane in enumerate(self.lanes):
                 if lane.entrants:
                     given += self._take(number, len(lane.free()))
         idle = [number for number, lane in enumerate(self.lanes) if not lane.entrants]
+        first = self.waiting[0].data if self.waiting else None
         for place, number in enumerate(idle):
-            if self.waiting:
-                self.lanes[number].data = self.waiting[0].data
+            waiting = [entrant.data for entrant in self.waiting if not self.one_stream or entrant.data == first]
+            if waiting:
+                self.lanes[number].data = waiting[0]
                 # few members are spread over all devices
-                given += self._take(number, -(-len(self.waiting) // (len(idle) - place)))
+                given += self._take(number, -(-len(waiting) // (len(idle) - place)))
         return given
 
     def _take(self, number: int, most: int) -> list[int]:
@@ -95,10 +103,12 @@ class Lanes:
         }
 
     @classmethod
-    def at(cls, position: dict[str, Any], entrants: dict[int, Entrant], *, lockstep: bool) -> "Lanes":
+    def at(
+        cls, position: dict[str, Any], entrants: dict[int, Entrant], *, lockstep: bool, one_stream: bool = False
+    ) -> "Lanes":
         """The lanes that ``position`` described."""
         lanes = []
         for members in position["lanes"]:
             slots = [None if member is None else entrants[member] for member in members]
             lanes.append(Lane(slots, next((found.data for found in slots if found is not None), None)))
-        return cls(lanes, deque(entrants[member] for member in position["waiting"]), lockstep)
+        return cls(lanes, deque(entrants[member] for member in position["waiting"]), lockstep, one_stream)

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
-import jax
 import numpy as np
 from jax.sharding import Mesh
 
@@ -13,7 +12,8 @@ from fcnet.models import MLPSpec
 from fcnet.sweeps.engine import Engine
 from fcnet.sweeps.groups import Group
 from fcnet.sweeps.lanes import Lanes
-from fcnet.sweeps.program import LaneData, Mode, Programs, Shape, compile_programs
+from fcnet.sweeps.program import Mode, Programs, Shape
+from fcnet.sweeps.streamed import programs_for
 
 # Members that train together on one core: more of them leave its cache.
 TOGETHER_ON_A_CORE = 32
@@ -35,6 +35,7 @@ class Plan(NamedTuple):
     soon as its member is through.
     ``bytes_of_member``: what one more member needs on its device. ``bytes``: of a full device, data included.
     ``seconds_of_epoch``: wall-clock time of one epoch of one member, all devices at work; NaN before it was tried.
+    ``stream_bytes``: see ``Shape``.
     """
 
     mode: Mode
@@ -43,6 +44,7 @@ class Plan(NamedTuple):
     bytes_of_member: int
     bytes: int
     seconds_of_epoch: float = float("nan")
+    stream_bytes: int = 0
 
     def seconds(self, group: Group) -> float:
         """What the whole group takes at most; less where members stop early."""
@@ -65,10 +67,6 @@ def _slots(mode: Mode, group: Group, mesh: Mesh, at_once: int | None) -> int:
     return min(TOGETHER_ON_A_CORE, everybody) if mesh.devices.flat[0].platform == "cpu" else everybody
 
 
-def _bytes(tree: LaneData) -> int:
-    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
-
-
 def fitted(shape: Shape, group: Group, available: int, at_once: int | None = None) -> tuple[Plan, Programs]:
     """As many slots as are worth having and fit into ``available`` bytes of each device.
 
@@ -77,15 +75,16 @@ def fitted(shape: Shape, group: Group, available: int, at_once: int | None = Non
     Raises:
         InputError: not even one member fits.
     """
-    slots, data = _slots(shape.mode, group, shape.mesh, at_once), _bytes(group.data)
+    slots = _slots(shape.mode, group, shape.mesh, at_once)
     budget = int(SHARE_OF_MEMORY * available)
     while True:
-        programs = compile_programs(shape, group.hparams, group.data, slots)
-        member = max((programs.bytes - data) // slots, 1)
+        programs = programs_for(shape, group.hparams, group.data, slots)
+        member = max((programs.bytes - programs.bytes_of_rows) // slots, 1)
         if programs.bytes <= budget:
             waves = -(-len(group.entrants) // (slots * shape.mesh.size))
-            return Plan(shape.mode, slots, waves, member, programs.bytes), programs
-        fewer = min((budget - data) // member, slots - 1)
+            plan = Plan(shape.mode, slots, waves, member, programs.bytes, stream_bytes=shape.stream_bytes)
+            return plan, programs
+        fewer = min((budget - programs.bytes_of_rows) // member, slots - 1)
         require(
             slots > 1,
             f"one member of {'-'.join(map(str, group.spec.model.sizes))} needs {_gib(programs.bytes)} on a device, "
@@ -101,7 +100,9 @@ def _gib(count: int) -> str:
 def timed(shape: Shape, plan: Plan, group: Group, datasets: Mapping[DataSpec, Dataset], order_seed: int = 0) -> Plan:
     """The plan with ``seconds_of_epoch`` measured on the group's first members, whose training is then thrown away."""
     first = group.entrants[: plan.slots * shape.mesh.size]
-    lanes = Lanes.empty(shape.mesh.size, plan.slots, first, lockstep=shape.shared_order)
+    lanes = Lanes.empty(
+        shape.mesh.size, plan.slots, first, lockstep=shape.shared_order, one_stream=shape.stream_bytes > 0
+    )
     engine = Engine(shape, group, datasets, lanes, number=0, until=group.spec.epochs, order_seed=order_seed)
     told = engine.call(1)  # a first call warms up
     if not engine.finished and told.epochs:
@@ -128,12 +129,14 @@ def planned(
     shared_order: bool = False,
     at_once: int | None = None,
     order_seed: int = 0,
+    stream_bytes: int = 0,
     tell: Callable[[str], None] = lambda text: None,
 ) -> Plan:
     """The plan of a group; ``auto`` tries both modes for a moment and takes the faster.
 
     Args:
-        available: bytes of memory of one device. ``order_seed``: of shared batch orders.
+        available: bytes of memory of one device. ``stream_bytes``: see ``Shape``.
+        order_seed: of shared batch orders.
         tell: hears what is being done.
 
     Raises:
@@ -144,7 +147,7 @@ def planned(
         modes = ("exact",)  # a member each: there is nothing to put together
     plans = []
     for name in modes:
-        shape = Shape(group.spec, name, shared_order, mesh)
+        shape = Shape(group.spec, name, shared_order, mesh, stream_bytes)
         tell(f"compiling ({name})")
         plan, _ = fitted(shape, group, available, at_once)
         tell(f"timing ({name})")

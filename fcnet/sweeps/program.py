@@ -45,12 +45,16 @@ class Judged(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """What the programs of a group depend on beside the shapes of their arguments."""
+    """What the programs of a group depend on beside the shapes of their arguments.
+
+    ``stream_bytes``: what streamed rows may take of a device at a time (see ``streamed``); 0 has all rows there.
+    """
 
     spec: RunSpec
     mode: Mode
     shared_order: bool
     mesh: Mesh
+    stream_bytes: int = 0
 
 
 def members_in_turn(
@@ -62,6 +66,25 @@ def members_in_turn(
         return run_alone(spec, own[0], own[1], data, own[2], room=room)
 
     return jax.lax.map(member, (hparams, states, until))
+
+
+def running(spec: RunSpec, states: RunState, until: jax.Array) -> jax.Array:
+    """Which members have an epoch to train before ``until``: (slots,) booleans."""
+    return (states.epoch < until) & ~jax.vmap(lambda state: is_finished(spec, state))(states)
+
+
+def common_order(order_key: jax.Array, epoch: jax.Array, rows: int) -> jax.Array:
+    """The order of the rows that all members share in the epoch after ``epoch``: (rows,) int32."""
+    return batch_order(jax.random.fold_in(order_key, epoch), rows)
+
+
+def where(active: jax.Array, new: RunState, old: RunState) -> RunState:
+    """The ``new`` states of the members that are ``active``, (slots,) booleans; all others keep their bits."""
+
+    def chosen(new: jax.Array, old: jax.Array) -> jax.Array:
+        return jnp.where(active.reshape(-1, *(1,) * (new.ndim - 1)), new, old)
+
+    return jax.tree.map(chosen, new, old)
 
 
 def members_together(
@@ -80,29 +103,22 @@ def members_together(
     """
     empty = jnp.full((until.shape[0], room), jnp.nan, spec.model.param_dtype)
 
-    def running(states: RunState) -> jax.Array:
-        return (states.epoch < until) & ~jax.vmap(lambda state: is_finished(spec, state))(states)
-
     def epoch(loop: tuple[jax.Array, RunState, History]) -> tuple[jax.Array, RunState, History]:
         place, states, history = loop
-        active = running(states)
+        active = running(spec, states, until)
         order = None
         if order_key is not None:
             number = jnp.max(jnp.where(active, states.epoch, 0))
-            order = batch_order(jax.random.fold_in(order_key, number), data.x.shape[0])
+            order = common_order(order_key, number, data.x.shape[0])
         after, row = jax.vmap(lambda h, s: run_epoch(spec, h, s, data, order))(hparams, states)
-
-        def kept(new: jax.Array, old: jax.Array) -> jax.Array:
-            return jnp.where(active.reshape(-1, *(1,) * (new.ndim - 1)), new, old)
-
         columns = (
             column.at[:, place].set(jnp.where(active, value, jnp.nan))
             for column, value in zip(history, row, strict=True)
         )
-        return place + 1, jax.tree.map(kept, after, states), History(*columns)
+        return place + 1, where(active, after, states), History(*columns)
 
     start = (jnp.int32(0), states, History(empty, empty, empty))
-    _, states, history = jax.lax.while_loop(lambda loop: jnp.any(running(loop[1])), epoch, start)
+    _, states, history = jax.lax.while_loop(lambda loop: jnp.any(running(spec, loop[1], until)), epoch, start)
     return states, history
 
 
@@ -123,17 +139,23 @@ def _nothing(shape: jax.ShapeDtypeStruct) -> jax.Array:
     return jnp.zeros(shape.shape, shape.dtype)
 
 
-def _judge(shape: Shape, states: RunState, data: LaneData, done: jax.Array) -> Judged:
-    """The best parameters of the slots that are ``done``, on the test rows; NaN elsewhere, and without such rows."""
-    objective, dtype = shape.spec.objective, shape.spec.model.param_dtype
+Pair = tuple[jax.Array, jax.Array]
+
+
+def judge(spec: RunSpec, states: RunState, done: jax.Array, test: Pair | None, train: Pair | None) -> Judged:
+    """The best parameters of the slots that are ``done``, on the test rows; NaN elsewhere, and without such rows.
+
+    Args:
+        train: the rows whose loss tells whether the parameters are finite; None where validation has told.
+    """
+    objective, dtype = spec.objective, spec.model.param_dtype
     nothing = metrics.Evaluation(jnp.asarray(jnp.nan, dtype), jnp.asarray(jnp.nan, dtype))
 
     def judged(params: Params, model_state: ModelState) -> Judged:
-        test = nothing if data.test is None else metrics.evaluate(objective, params, model_state, *data.test)
-        if data.train.validation is not None:  # which has looked at every epoch's last update
-            return Judged(test, jnp.bool_(True))
-        train = metrics.evaluate(objective, params, model_state, data.train.x, data.train.y)
-        return Judged(test, jnp.isfinite(train.loss))
+        found = nothing if test is None else metrics.evaluate(objective, params, model_state, *test)
+        if train is None:
+            return Judged(found, jnp.bool_(True))
+        return Judged(found, jnp.isfinite(metrics.evaluate(objective, params, model_state, *train).loss))
 
     def slot(own: tuple[Params, ModelState, jax.Array]) -> Judged:
         params, model_state, is_done = own
@@ -157,7 +179,8 @@ class Programs(NamedTuple):
     ``nobody``: () ↦ states of empty slots. ``one``: shapes and dtypes of one member's state.
     ``begin``: (states, hparams, keys, fresh) ↦ states. ``train``: (hparams, states, data, until) ↦ (states, history).
     ``judge``: (states, data, done) ↦ ``Judged``. States are given up to ``begin`` and ``train``.
-    ``room``: the most epochs of one call. ``bytes``: what a device needs while it trains. ``seconds``: of compiling.
+    ``room``: the most epochs of one call. ``bytes``: what a device needs while it trains; ``bytes_of_rows``: of these
+    for rows, which do not grow with the slots. ``seconds``: of compiling.
     """
 
     nobody: Callable[[], RunState]
@@ -167,7 +190,83 @@ class Programs(NamedTuple):
     judge: Callable[..., Judged]
     room: int
     bytes: int
+    bytes_of_rows: int
     seconds: float
+
+
+class Slots(NamedTuple):
+    """Shapes and dtypes of what the slots of all lanes hold, and the programs that bring states about.
+
+    ``one``: of one member's state. ``nobody``, ``begin``: see ``Programs``.
+    """
+
+    one: RunState
+    states: RunState
+    hparams: HParams
+    flags: jax.Array
+    until: jax.Array
+    nobody: Callable[[], RunState]
+    begin: Callable[..., RunState]
+
+
+def compile_slots(shape: Shape, hparams: HParams, rows: int, slots: int) -> Slots:
+    """For lanes of ``slots`` slots and ``rows`` training rows; ``hparams``: see ``compile_programs``."""
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    one = jax.eval_shape(lambda h, k: initial_state(shape.spec, h, rows, key=k), hparams, key)
+    count, mesh = shape.mesh.size * slots, shape.mesh
+    states, values, keys = (abstract(tree, count, mesh) for tree in (one, hparams, key))
+    flags, until = (abstract(jax.ShapeDtypeStruct((), dtype), count, mesh) for dtype in (jnp.bool_, jnp.int32))
+
+    def begin(states: RunState, hparams: HParams, keys: jax.Array, fresh: jax.Array) -> RunState:
+        return _begin(shape, rows, states, hparams, keys, fresh)
+
+    nobody = jax.jit(lambda: jax.tree.map(_nothing, states), out_shardings=spread(mesh)).lower().compile()
+    begin = over_lanes(mesh, begin, states, values, keys, flags, given_up=0)
+    return Slots(one, states, values, flags, until, nobody, begin)
+
+
+def spread(mesh: Mesh) -> NamedSharding:
+    """How arrays with the lanes, or the slots of all lanes, in front lie over the devices."""
+    return NamedSharding(mesh, PartitionSpec(mesh.axis_names[0]))
+
+
+def abstract(tree: Any, count: int, mesh: Mesh) -> Any:
+    """Shapes and dtypes of ``count`` such trees, one after the other over the devices."""
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct((count, *leaf.shape), leaf.dtype, sharding=spread(mesh)), tree
+    )
+
+
+def over_lanes(
+    mesh: Mesh, function: Callable[..., Any], *arguments: Any, given_up: int | None = None, common: int | None = None
+) -> Any:
+    """``function`` compiled for each lane by itself; argument ``common`` is whole on every device."""
+    lane = PartitionSpec(mesh.axis_names[0])
+    specs = tuple(PartitionSpec() if place == common else lane for place in range(len(arguments)))
+    lane_by_lane = jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=lane, check_vma=False)
+    donated = () if given_up is None else (given_up,)
+    return jax.jit(lane_by_lane, donate_argnums=donated).lower(*arguments).compile()
+
+
+def bytes_needed(compiled: Any) -> int:
+    """What a compiled program needs of a device."""
+    memory = compiled.memory_analysis()
+    return int(
+        memory.argument_size_in_bytes
+        + memory.output_size_in_bytes
+        + memory.temp_size_in_bytes
+        - memory.alias_size_in_bytes
+    )
+
+
+def bytes_of(tree: Any) -> int:
+    """What arrays of these shapes and dtypes take."""
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
+
+
+def room(spec: RunSpec) -> int:
+    """The most epochs of one call."""
+    return min(MOST_EPOCHS_A_CALL, spec.epochs)
 
 
 @cache
@@ -178,53 +277,30 @@ def compile_programs(shape: Shape, hparams: HParams, data: LaneData, slots: int)
         hparams: of one member, as ``jax.ShapeDtypeStruct`` leaves. ``data``: of one lane, likewise.
     """
     started = time.perf_counter()
-    spec, mesh = shape.spec, shape.mesh
-    rows, lanes, room = data.train.x.shape[0], mesh.size, min(MOST_EPOCHS_A_CALL, spec.epochs)
-    key = jax.eval_shape(lambda: jax.random.key(0))
-    state = jax.eval_shape(lambda h, k: initial_state(spec, h, rows, key=k), hparams, key)
-    spread = NamedSharding(mesh, PartitionSpec(mesh.axis_names[0]))
-
-    def stacked(tree: Any, count: int) -> Any:
-        return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((count, *leaf.shape), leaf.dtype, sharding=spread), tree)
-
-    members = lanes * slots
-    states, values, keys = (stacked(tree, members) for tree in (state, hparams, key))
-    flags, until = (jax.ShapeDtypeStruct((members,), dtype, sharding=spread) for dtype in (jnp.bool_, jnp.int32))
-    lane_data = stacked(data, lanes)
+    mesh, most_epochs = shape.mesh, room(shape.spec)
+    lane_data, made = abstract(data, mesh.size, mesh), compile_slots(shape, hparams, data.train.x.shape[0], slots)
 
     def own(tree: Any) -> Any:
         return jax.tree.map(lambda leaf: leaf[0], tree)
 
-    def begin(states: RunState, hparams: HParams, keys: jax.Array, fresh: jax.Array) -> RunState:
-        return _begin(shape, rows, states, hparams, keys, fresh)
-
     def train(hparams: HParams, states: RunState, data: LaneData, until: jax.Array) -> tuple[RunState, History]:
-        return _train(shape, room, hparams, states, own(data), until)
+        return _train(shape, most_epochs, hparams, states, own(data), until)
 
-    def judge(states: RunState, data: LaneData, done: jax.Array) -> Judged:
-        return _judge(shape, states, own(data), done)
+    def judged(states: RunState, data: LaneData, done: jax.Array) -> Judged:
+        lane = own(data)
+        # validation has looked at every epoch's last update
+        rows = (lane.train.x, lane.train.y) if lane.train.validation is None else None
+        return judge(shape.spec, states, done, lane.test, rows)
 
-    def over_lanes(function: Callable[..., Any], *arguments: Any, given_up: int | None = None) -> Any:
-        spec_ = PartitionSpec(mesh.axis_names[0])
-        lane_by_lane = jax.shard_map(function, mesh=mesh, in_specs=spec_, out_specs=spec_, check_vma=False)
-        donated = () if given_up is None else (given_up,)
-        return jax.jit(lane_by_lane, donate_argnums=donated).lower(*arguments).compile()
-
-    training = over_lanes(train, values, states, lane_data, until, given_up=1)
-    memory = training.memory_analysis()
-    needed = (
-        memory.argument_size_in_bytes
-        + memory.output_size_in_bytes
-        + memory.temp_size_in_bytes
-        - memory.alias_size_in_bytes
-    )
+    training = over_lanes(mesh, train, made.hparams, made.states, lane_data, made.until, given_up=1)
     return Programs(
-        jax.jit(lambda: jax.tree.map(_nothing, states), out_shardings=spread).lower().compile(),
-        state,
-        over_lanes(begin, states, values, keys, flags, given_up=0),
+        made.nobody,
+        made.one,
+        made.begin,
         training,
-        over_lanes(judge, states, lane_data, flags),
-        room,
-        int(needed),
+        over_lanes(mesh, judged, made.states, lane_data, made.flags),
+        most_epochs,
+        bytes_needed(training),
+        bytes_of(data),
         time.perf_counter() - started,
     )

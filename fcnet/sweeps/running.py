@@ -9,12 +9,13 @@ import numpy as np
 from jax.sharding import Mesh
 
 from fcnet import data as data_room
-from fcnet import devices, provenance
+from fcnet import devices, provenance, streaming
 from fcnet.contracts import CLASSIFICATION
 from fcnet.data import Dataset, DataSpec
 from fcnet.devices import Processes
+from fcnet.errors import require
 from fcnet.sweeps import results as tables
-from fcnet.sweeps.config import SweepConfig
+from fcnet.sweeps.config import ONE_STREAM, SweepConfig
 from fcnet.sweeps.distance import Distance, distance_to_solo
 from fcnet.sweeps.engine import Engine, Told
 from fcnet.sweeps.folder import SweepFolder
@@ -156,7 +157,7 @@ class Sweep:
         config, available = self.config, devices.device_bytes(self.mesh.devices.flat[0])
         known = self.plans.get(_program(group))
         if known is not None:  # from an earlier stage: its mode need not be found again
-            return adapted(known, Shape(group.spec, known.mode, config.shared_order, self.mesh), group, available)
+            return adapted(known, self._shape(group, known), group, available)
         return planned(
             group,
             self.datasets,
@@ -166,6 +167,7 @@ class Sweep:
             shared_order=config.shared_order,
             at_once=config.at_once,
             order_seed=config.train.loop.seed,
+            stream_bytes=self._stream_bytes(group),
             tell=lambda text: self.tell(f"program {number} of {groups}: {text}"),
         )
 
@@ -213,19 +215,39 @@ class Sweep:
             self._train_group(folder, now, number, engine, listen, started)
             self._measure(folder, now.groups[number], now.plans[number], time.monotonic() - before)
 
-    def _shape(self, now: PlannedStage, number: int) -> Shape:
-        return Shape(now.groups[number].spec, now.plans[number].mode, self.config.shared_order, self.mesh)
+    def _shape(self, group: Group, plan: Plan) -> Shape:
+        return Shape(group.spec, plan.mode, self.config.shared_order, self.mesh, plan.stream_bytes)
+
+    def _stream_bytes(self, group: Group) -> int:
+        """What the group's rows may take of a device while they are streamed; 0 where they all fit.
+
+        Raises:
+            InputError: they do not fit, and the members would each want a stream of their own.
+        """
+        config, data = self.config, self.datasets[group.entrants[0].data]
+        needed = streaming.is_needed(data)
+        require(
+            not needed or (config.mode == "fast" and config.shared_order),
+            f"the rows of {data.description.name} are too large for a device's memory: {ONE_STREAM}",
+        )
+        return max(streaming.room(), 1) if needed or config.train.loop.stream else 0
 
     def _engine(self, now: PlannedStage, number: int, position: dict[str, Any] | None = None) -> Engine:
         group, plan, lockstep = now.groups[number], now.plans[number], self.config.shared_order
+        one_stream = plan.stream_bytes > 0
         lanes = (
-            Lanes.empty(self.mesh.size, plan.slots, group.entrants, lockstep=lockstep)
+            Lanes.empty(self.mesh.size, plan.slots, group.entrants, lockstep=lockstep, one_stream=one_stream)
             if position is None
-            else Lanes.at(position, {entrant.member: entrant for entrant in group.entrants}, lockstep=lockstep)
+            else Lanes.at(
+                position,
+                {entrant.member: entrant for entrant in group.entrants},
+                lockstep=lockstep,
+                one_stream=one_stream,
+            )
         )
         until = group.spec.epochs if now.stage.until is None else min(now.stage.until, group.spec.epochs)
         return Engine(
-            self._shape(now, number),
+            self._shape(group, plan),
             group,
             self.datasets,
             lanes,
@@ -265,7 +287,9 @@ class Sweep:
         epochs = int(np.clip(SHARE_OF_CHECKING * seconds / alone, 1, len(history.train_loss)))
         self.tell("checking against a solo run")
         dataset = self.datasets[known[0].data]
-        self.distances.append(distance_to_solo(known[0], dataset, history, plan.mode, epochs=epochs))
+        self.distances.append(
+            distance_to_solo(known[0], dataset, history, plan.mode, epochs=epochs, stream=plan.stream_bytes > 0)
+        )
         folder.update(distances=[found._asdict() for found in self.distances])
 
     def _save(
