@@ -1,5 +1,6 @@
 """What a person sees in the terminal. Everything goes through rich; nothing here computes."""
 
+import time
 from collections.abc import Callable
 from math import isfinite
 from typing import Any
@@ -18,6 +19,7 @@ from fcnet.train import RunSpec
 
 # With no live display, a plain line at most this often.
 SECONDS_BETWEEN_LINES = 1.0
+SECONDS_BETWEEN_WORKING = 5.0
 # Columns of a table that is not shown on a terminal.
 WIDTH_OF_A_PIPE = 200
 
@@ -37,7 +39,7 @@ class Reporter:
     """The lines of one command. With ``quiet`` only results and problems are printed."""
 
     def __init__(self, *, quiet: bool = False, console: Console | None = None) -> None:
-        self.quiet = quiet
+        self.quiet, self.worked_at = quiet, time.monotonic()
         is_terminal = Console().is_terminal
         width = None if is_terminal else WIDTH_OF_A_PIPE
         self.console = console or Console(highlight=False, soft_wrap=not is_terminal, width=width)
@@ -58,9 +60,14 @@ class Reporter:
         self.console.print(line)
 
     def working(self, text: str) -> None:
-        """What takes a moment just now: seen on a terminal until the next line comes."""
-        if not self.quiet and self.console.is_terminal:
-            self.console.print(f"[dim]{escape(text)}[/dim]", end="\r")
+        """What takes a moment just now: seen on a terminal until the next line comes, in a log now and then."""
+        if self.quiet:
+            return
+        if self.console.is_terminal:
+            self.console.print(f"[dim]{escape(text):<78}[/dim]", end="\r")
+        elif time.monotonic() - self.worked_at >= SECONDS_BETWEEN_WORKING:
+            self.worked_at = time.monotonic()
+            self.fact("working", text)
 
     def names(self, kind: str, names: list[str]) -> None:
         """The names of one kind."""

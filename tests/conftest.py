@@ -21,19 +21,28 @@ import jax  # noqa: E402 - reads the environment when it is imported
 import numpy as np  # noqa: E402 - likewise, and so the rest
 import pytest  # noqa: E402
 
+from fcnet import plots  # noqa: E402
 from fcnet.cli import run  # noqa: E402
 from fcnet.data import Dataset, Description, Rows  # noqa: E402
 
 # One process takes one file: the longest first, so that no core waits for another at the end.
 LONGEST_FIRST = (
+    "test_processes.py",
     "test_resume.py",
-    "test_train.py",
-    "test_cli_catalogue.py",
+    "test_sweep_processes.py",
+    "test_sweep.py",
     "test_readme.py",
-    "test_backprop_table.py",
-    "test_backprop_second_order.py",
-    "test_backprop.py",
+    "test_streaming.py",
+    "test_train.py",
     "test_cli.py",
+    "test_sweeps_engine.py",
+    "test_data_parallel.py",
+    "test_augmentation.py",
+    "test_ledger.py",
+    "test_cli_catalogue.py",
+    "test_losses.py",
+    "test_backprop_table.py",
+    "test_benchmarks.py",
 )
 
 
@@ -45,9 +54,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 # Files whose programs run once or twice: XLA's expensive passes would take longer than they save.
 PROGRAMS_RUN_ONCE = (
+    "test_activations.py",
     "test_augmentation.py",
     "test_backprop_table.py",
     "test_cli_catalogue.py",
+    "test_initializers.py",
+    "test_losses.py",
+    "test_optimizers.py",
+    "test_schedules.py",
     "test_train.py",
 )
 
@@ -98,6 +112,17 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the folder of real data is not there")
     return folder
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No figures, which have tests of their own, and programs compiled fast instead of fast programs."""
+    for name in ("curves", "confusion", "predicted_against_true"):
+        monkeypatch.setattr(plots, name, lambda *args, **kwargs: None)
+    before = jax.config.values["jax_disable_most_optimizations"]
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
 
 
 @pytest.fixture(scope="session")

@@ -62,8 +62,12 @@ def batch_for(activation, dtype=np.float64):
 
 
 def by_autodiff(activation, z, learned, upstream):
-    value, pull = jax.vjp(lambda z, learned: activation.function(z, **learned), z, learned)
-    return value, pull(upstream)
+    @jax.jit
+    def both(z, learned):
+        value, pull = jax.vjp(lambda z, learned: activation.function(z, **learned), z, learned)
+        return value, pull(upstream)
+
+    return both(z, learned)
 
 
 def in_jax(array, dtype):

@@ -409,7 +409,7 @@ def test_float32_also_where_float64_is_on(random):
     with jax.enable_x64(True):
         spec = AugmentSpec(tuple(sorted(STRONG)), (6, 7, 3), 1 / FULL)
         images = jnp.asarray(pictures(random, (6, 7, 3)).reshape(6, -1), jnp.float64)
-        assert augment(spec, images, key=jax.random.key(1)).dtype == jnp.float32
+        assert compiled(spec, images, key=jax.random.key(1)).dtype == jnp.float32
 
 
 def test_the_same_key_draws_the_same_and_another_does_not(random, key):

@@ -153,12 +153,12 @@ def program_text(name: str, mesh: jax.sharding.Mesh | None) -> str:
     return compile_run(spec, *placed, mesh).call.as_text()
 
 
-def main(folder: Path) -> None:
-    """Train everything, leaving one .npz a case."""
+def main(folder: Path, names: list[str]) -> None:
+    """Train these cases, leaving one .npz each."""
     jax.config.update("jax_enable_x64", True)
     mesh = devices.mesh()
     assert mesh.size == DEVICES
-    for name in CASES:
+    for name in names:
         alone, together = train(name), train(name, mesh=mesh)
         again = stopped_and_resumed(name, folder / "checkpoints" / name, mesh)
         nudge = train(name, state=nudged(fresh(name), NUDGE))
@@ -176,17 +176,26 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:])
 
 
 # --- what the tests make of it ---
 
 
+SLOW = ("whole batches of numbers", "images")
+EACH = [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in CASES]
+
+
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, np.ndarray]]:
+def found(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Callable[[str], dict[str, np.ndarray]]:
+    """The numbers of a case; of all cases that are asked for, and of the one that stops early."""
     folder = tmp_path_factory.mktemp("eight")
+    asked = {getattr(item, "callspec", None) and item.callspec.params.get("name") for item in request.session.items}
+    names = [name for name in CASES if name in asked | {"patience"}]
     done = subprocess.run(
-        [sys.executable, "-W", "error", __file__, str(folder)],
+        [sys.executable, "-W", "error", __file__, str(folder), *names],
         env=os.environ | {"JAX_NUM_CPU_DEVICES": str(DEVICES), "JAX_DISABLE_MOST_OPTIMIZATIONS": "true"},
         capture_output=True,
         text=True,
@@ -202,7 +211,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str,
     return read
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", EACH)
 def test_eight_devices_train_what_one_trains(found, name):
     got = found(name)
     epochs = got["histories"].shape[2]
@@ -222,7 +231,7 @@ def test_patience_stops_both_in_the_same_epoch(found):
     assert histories.shape[2] < CASES["patience"].loop.epochs
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", EACH)
 def test_resumed_on_the_same_devices_it_is_the_same_bit_for_bit(found, name):
     got = found(name)
     np.testing.assert_array_equal(got["again"], got["together"])

@@ -1,5 +1,6 @@
 """Every loss: worked numbers, by hand against autodiff, kinks and ends, and the shapes and names of the records."""
 
+from functools import partial
 from math import exp, log, pi, sqrt
 
 import jax
@@ -58,12 +59,24 @@ def targets_for(loss, rows, k, random):
     }[loss.targets]()
 
 
+# One program each: operation by operation every one of them would be compiled by itself.
+@partial(jax.jit, static_argnames="function")
+def by_autodiff(function, outputs, targets, upstream, weights):
+    value, pullback = jax.vjp(lambda z: function(z, targets, **weights), outputs)
+    return value, pullback(upstream.astype(value.dtype))[0]
+
+
+@partial(jax.jit, static_argnames="function")
+def by_hand_in_jax(function, outputs, targets, upstream):
+    value, pullback = function(outputs, targets)
+    return value, pullback(upstream.astype(value.dtype))
+
+
 def differentiated(loss, outputs, targets, upstream, **weights):
     """Value and gradient of ``function`` by autodiff, in float64."""
     with jax.enable_x64(True):
-        weights = {name: jnp.asarray(weight) for name, weight in weights.items()}
-        value, pullback = jax.vjp(lambda z: loss.function(z, jnp.asarray(targets), **weights), jnp.asarray(outputs))
-        return np.asarray(value), np.asarray(pullback(jnp.asarray(upstream))[0])
+        found = by_autodiff(loss.function, *jax.tree.map(jnp.asarray, (outputs, targets, upstream, weights)))
+        return jax.tree.map(np.asarray, found)
 
 
 @pytest.mark.parametrize(
@@ -169,14 +182,8 @@ def test_by_hand_is_the_same_in_jax_under_jit(text, random):
     targets = targets_for(loss, 8, 3, random)
     value, pullback = loss.by_hand(outputs, targets)
     upstream = random.normal(size=value.shape)
-
-    @jax.jit
-    def both(outputs, targets, upstream):
-        value, pullback = loss.by_hand(outputs, targets)
-        return value, pullback(upstream)
-
     with jax.enable_x64(True):
-        answer, gradient = both(*(jnp.asarray(array) for array in (outputs, targets, upstream)))
+        answer, gradient = by_hand_in_jax(loss.by_hand, *map(jnp.asarray, (outputs, targets, upstream)))
     np.testing.assert_allclose(answer, value, rtol=1e-13, atol=1e-14)
     np.testing.assert_allclose(gradient, pullback(upstream), rtol=1e-12, atol=3e-14)
 
@@ -195,10 +202,8 @@ def test_finite_and_equal_at_the_ends_and_at_ties(text, size):
     np.testing.assert_allclose(value, expected, rtol=1e-12, atol=rounding)
     np.testing.assert_allclose(pullback(np.ones_like(value)), gradient, rtol=1e-12, atol=rounding)
     for dtype in (jnp.float32, jnp.bfloat16):
-        narrow, wanted = jnp.asarray(outputs, dtype), jnp.asarray(targets, dtype)
-        value, pullback = loss.by_hand(narrow, wanted)
-        in_jax, autodiff = jax.vjp(lambda z: loss.function(z, wanted), narrow)  # noqa: B023 - used at once
-        for answer in (value, pullback(jnp.ones_like(value)), in_jax, autodiff(jnp.ones_like(in_jax))[0]):
+        narrow = [jnp.asarray(array, dtype) for array in (outputs, targets, np.ones_like(value))]
+        for answer in (*by_hand_in_jax(loss.by_hand, *narrow), *by_autodiff(loss.function, *narrow, {})):
             assert answer.dtype == dtype
             assert np.isfinite(np.asarray(answer, np.float32)).all()
 
@@ -207,7 +212,7 @@ def test_finite_and_equal_at_the_ends_and_at_ties(text, size):
 def test_outputs_that_are_no_numbers_are_not_hidden(text):
     loss = losses.get(text)
     outputs, targets = jnp.full((1, 2 * loss.outputs_per_target), jnp.nan), jnp.array([[1.0, 0.0]])
-    for value in (loss.function(outputs, targets), loss.by_hand(outputs, targets)[0]):
+    for value in (jax.jit(loss.function)(outputs, targets), loss.by_hand(outputs, targets)[0]):
         assert np.isnan(value).any()
 
 
@@ -293,8 +298,8 @@ def test_shapes_and_predictions(text, random):
     loss = losses.get(text)
     outputs = jnp.asarray(in_domain(text, random.normal(size=(5, 3 * loss.outputs_per_target))), jnp.float32)
     targets = jnp.asarray(targets_for(loss, 5, 3, random), jnp.float32)
-    assert loss.function(outputs, targets).shape == ((5,) if loss.name in ROWWISE else (5, 3))
-    answers = loss.predict(outputs)
+    assert jax.eval_shape(loss.function, outputs, targets).shape == ((5,) if loss.name in ROWWISE else (5, 3))
+    answers = jax.jit(loss.predict)(outputs)
     assert answers.shape == (5, 3)
     if loss.task == CLASSIFICATION:
         assert ((answers >= 0) & (answers <= 1)).all()

@@ -260,7 +260,10 @@ def test_another_value_does_not_compile_again(name, decay):
     assert not jnp.array_equal(first["layer_1"]["kernel"], second["layer_1"]["kernel"])
 
 
-@pytest.mark.parametrize("name", sorted(text for text, _, _ in RECURSIONS))
+# without options in the quick suite
+@pytest.mark.parametrize(
+    "name", [pytest.param(text, marks=pytest.mark.slow if ":" in text else ()) for text, _, _ in RECURSIONS]
+)
 def test_a_sweep_is_its_solo_runs(name):
     def run(rate, decay):
         hparams = full_for(name)._replace(learning_rate=rate, weight_decay=decay)

@@ -149,7 +149,7 @@ def test_who_is_late_at_a_barrier_is_named():
     assert late.code != 0
 
 
-@pytest.mark.parametrize("leaver", [0, 1])
+@pytest.mark.parametrize("leaver", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_nobody_waits_for_who_has_ended(leaver):
     todo = f"processes.index == {leaver} and sys.exit(5); devices.barrier('the sweep', seconds=60)"
     ended = joined(range(3), 3, todo)
@@ -206,7 +206,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run"
 
 
-@pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.parametrize("count", [pytest.param(2, marks=pytest.mark.slow), 4])
 def test_several_processes_train_what_one_trains(alone, tmp_path, count):
     ended = wait(training(count, tmp_path, *TOGETHER, "--epochs", "6", "--out", "run"))
     assert [(one.code, one.err) for one in ended] == [(0, "")] * count

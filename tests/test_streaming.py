@@ -104,7 +104,16 @@ RUNS = {
 }
 
 
-@pytest.mark.parametrize("name", RUNS)
+# Where batches end has tests of its own, and so have runs without validation and of numbers, below.
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow)
+        if name in ("no validation", "regression", "all rows a step", "divides evenly")
+        else name
+        for name in RUNS
+    ],
+)
 def test_the_run_in_memory_bit_for_bit(name, blobs, monkeypatch):
     spec, hparams, change = RUNS[name]
     data = change(blobs)

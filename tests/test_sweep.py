@@ -14,6 +14,7 @@ import pytest
 import fcnet
 from fcnet.cli import run
 from fcnet.config import DataConfig, LoopConfig, NetworkConfig, TrainConfig
+from fcnet.sweeps import folder as folder_room
 from fcnet.sweeps import running as running_room
 from fcnet.sweeps.config import SweepConfig
 
@@ -114,23 +115,41 @@ class StoppedError(Exception):
     pass
 
 
-@pytest.mark.parametrize("options", [{}, {"halving": 2}, {"search": "tpe", "trials": 6, "batch": 3}])
-@pytest.mark.parametrize("calls", [1, 3])
-def test_a_sweep_that_is_killed_after_any_call_goes_on_to_the_same_tables(options, calls, tmp_path, monkeypatch):
+HALVING, SEARCH = {"halving": 2}, {"search": "tpe", "trials": 6, "batch": 3}
+slow = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    ("options", "calls", "committed"),
+    [
+        ({}, 3, True),
+        (HALVING, 4, False),
+        (SEARCH, 2, True),
+        *(pytest.param({}, calls, committed, marks=slow) for calls in (1, 2) for committed in (True, False)),
+        *(pytest.param(HALVING, calls, committed, marks=slow) for calls in (2, 5, 7) for committed in (True, False)),
+        *(pytest.param(SEARCH, calls, False, marks=slow) for calls in (1, 3, 5)),
+    ],
+)
+def test_a_sweep_that_is_killed_at_any_call_goes_on_to_the_same_tables(
+    options, calls, committed, tmp_path, monkeypatch
+):
+    """Killed right after a call was committed, or with all of it written but for what commits it."""
     monkeypatch.setattr(running_room, "SECONDS_A_CALL", 0.0)  # an epoch a call
     axes = {"learning_rate": "loguniform:1e-2:1", "hidden": [(8,), (4, 4)]} if options.get("search") else AXES
     config = dict(seeds=2, mode="exact", at_once=2, **options)
     fcnet.sweep(TRAIN, axes, out=tmp_path / "whole", **config)
-    save, count = running_room.Sweep._save, [0]
+    write, count = folder_room.write_json, [0]
 
-    def save_and_die(self, *arguments, **named):
-        save(self, *arguments, **named)
-        count[0] += 1
-        if count[0] == calls:
+    def write_and_die(path, value):
+        count[0] += path.name.startswith("position-")
+        dying = path.name.startswith("position-") and count[0] == calls
+        if committed or not dying:
+            write(path, value)
+        if dying:
             raise StoppedError
 
     with monkeypatch.context() as patched:
-        patched.setattr(running_room.Sweep, "_save", save_and_die)
+        patched.setattr(folder_room, "write_json", write_and_die)
         with pytest.raises(StoppedError):
             fcnet.sweep(TRAIN, axes, out=tmp_path / "killed", **config)
     trained = []
@@ -146,7 +165,8 @@ def test_a_sweep_that_is_killed_after_any_call_goes_on_to_the_same_tables(option
         assert run(["sweep", "--resume", str(tmp_path / "killed"), "--quiet"]) == 0
     same_but_for_seconds(tmp_path / "whole", tmp_path / "killed")
     whole = len(tables(tmp_path / "whole")[1])
-    assert 0 < sum(trained) < whole
+    if committed or calls > 1:  # else there is nothing to go on from
+        assert 0 < sum(trained) < whole
 
 
 @pytest.mark.slow  # several processes, killed at random moments
@@ -255,6 +275,14 @@ def test_another_folder_is_never_overwritten(swept, capsys):
     assert f"holds another run: go on with --resume {swept[0]}" in capsys.readouterr().err
     assert run(["sweep", "--resume", str(swept[0])]) == 0
     assert "is finished: nothing to resume" in capsys.readouterr().out
+
+
+def test_nobody_trains_in_a_folder_that_another_is_training_in(swept, tmp_path, capsys):
+    stored = json.loads((swept[0] / "sweep.json").read_text()) | {"status": "started"}
+    (tmp_path / "sweep.json").write_text(json.dumps(stored))
+    with folder_room.SweepFolder(tmp_path).locked():
+        assert run(["sweep", "--resume", str(tmp_path), "--quiet"]) == 2
+    assert "is being trained by another command" in capsys.readouterr().err
 
 
 def test_an_edited_sweep_is_refused(swept, tmp_path, capsys):

@@ -78,7 +78,8 @@ def test_eight_devices_leave_the_tables_of_one(alone, tmp_path):
     assert same(tables(tmp_path / "sweep"), alone)
 
 
-@pytest.mark.parametrize("count", [2, 4])
+# four processes train together in test_processes.py
+@pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_processes_leave_the_tables_of_one(count, alone, tmp_path):
     ended = finish(together([*SWEEP, "--out", "sweep"], tmp_path, count))
     assert [code for _, _, code in ended] == [0] * count, ended

@@ -29,6 +29,9 @@ from fcnet.sweeps.groups import Group
 from fcnet.sweeps.plan import Plan
 from fcnet.sweeps.running import PlannedStage, Progress, Sweep
 
+# Another process may have more programs to compile and to try before it begins.
+SECONDS_TO_PLAN = 1800.0
+
 
 def sweep(
     config: SweepConfig,
@@ -50,8 +53,11 @@ def sweep(
         out is not None or processes.count == 1,
         f"{processes.count} processes leave one sweep: name its folder with --out, on a disk that all of them see",
     )
+    if out is not None and processes.index == 0:
+        runs.require_free(out)  # before anything takes time
     config = replace(config, train=replace(config.train, data=config.train.data.with_absolute_paths()))
     running = _sweep(config, reporter, processes)
+    _announce(reporter, running)
     with _stoppable("stopped before anything was trained"):
         first = running.next_stage()
         assert first is not None
@@ -67,7 +73,9 @@ def sweep(
         devices.barrier("the folder of the sweep", seconds=SECONDS_TO_PLAN)
         seen = (path / SWEEP_FILE).is_file()
         require(seen, f"process {processes.index} does not see {path}: name a folder on a disk that all processes see")
-    return _train(reporter, SweepFolder(path, processes.index), running, first, None, silent=silent)
+    folder = SweepFolder(path, processes.index)
+    with folder.locked():
+        return _train(reporter, folder, running, first, None, silent=silent)
 
 
 def resume(path: Path, *, quiet: bool = False, others: ProcessesConfig = ProcessesConfig()) -> Path:
@@ -89,9 +97,8 @@ def resume(path: Path, *, quiet: bool = False, others: ProcessesConfig = Process
         return path
     running = _sweep(config, reporter, processes, stored["batch"])
     running.distances = [Distance(**found) for found in stored.get("distances", [])]
-    last = folder.last_call()
-    with _stoppable(f"stopped; {_how_to_go_on(path)}"):
-        stage, position = None, None
+    with folder.locked(), _stoppable(f"stopped; {_how_to_go_on(path)}"):
+        last, stage, position = folder.last_call(), None, None
         if last is not None:
             running.call, position = last
             running.results = tables.collected(path)
@@ -103,7 +110,7 @@ def resume(path: Path, *, quiet: bool = False, others: ProcessesConfig = Process
             f"the data are no longer those that {path} began with: start again",
         )
         reporter.fact("resuming", f"{path} after {running.call} calls, {len(running.results)} members are through")
-    return _train(reporter, folder, running, stage, position)
+        return _train(reporter, folder, running, stage, position)
 
 
 def _sweep(config: SweepConfig, reporter: Reporter, processes: Processes, batch: int = 0) -> Sweep:
@@ -116,10 +123,6 @@ def _how_to_go_on(path: Path) -> str:
     return f"go on with: fcnet sweep --resume {path}"
 
 
-# Another process may have more programs to compile and to try before it begins.
-SECONDS_TO_PLAN = 1800.0
-
-
 @contextmanager
 def _stoppable(message: str) -> Iterator[None]:
     try:
@@ -128,35 +131,45 @@ def _stoppable(message: str) -> Iterator[None]:
         raise Interrupted(message, 128 + signal.SIGINT) from None
 
 
+def _announce(reporter: Reporter, running: Sweep) -> None:
+    """What is known before anything is compiled."""
+    device, count = provenance.device(), running.processes.count
+    kind = f"{device['kind']} cores" if device["platform"] == "cpu" else device["kind"]
+    processes = f", {count} processes" if count > 1 else ""
+    reporter.fact("device", f"{device['platform']}: {running.mesh.size} × {kind}, JAX {jax.__version__}{processes}")
+    reporter.fact("members", running.config.describe())
+
+
 def _describe(reporter: Reporter, running: Sweep, first: PlannedStage) -> None:
-    config, mesh = running.config, running.mesh
-    device = provenance.device()
-    processes = f", {running.processes.count} processes" if running.processes.count > 1 else ""
-    kind = f"{device['platform']}: {mesh.size} × {device['kind']}"
-    reporter.fact(
-        "device", f"{kind}{' cores' if device['platform'] == 'cpu' else ''}, JAX {jax.__version__}{processes}"
-    )
     data = running.anything.description
     sizes = " / ".join(f"{count:,} {name}" for name, count in data.rows.items())
     folds = f", {len(running.datasets)} splits" if len(running.datasets) > 1 else ""
     reporter.fact("data", f"{data.name} ({data.origin}): {sizes} rows{folds}")
-    reporter.fact("members", config.describe())
+    anywhere = {name for group in first.groups for name in _present(group)}
     for group, plan in zip(first.groups, first.plans, strict=True):
-        reporter.fact("program", _program(group, plan, mesh.size))
-    reporter.fact("plan", f"at most {duration(first.seconds)} for the {_stage_name(config)}")
+        reporter.fact("program", _program(group, plan, running.mesh.size, anywhere))
+    took = duration(first.seconds) if first.seconds >= 1 else "a second"
+    reporter.fact("plan", f"at most {took} for the {_stage_name(running.config)}")
+
+
+def _present(group: Group) -> set[str]:
+    """The hyper-parameters in a group's program."""
+    return {name for name, value in group.hparams._asdict().items() if value is not None}
 
 
 def _stage_name(config: SweepConfig) -> str:
     return "first batch of the search" if config.search else "whole sweep" if not config.halving else "first rung"
 
 
-def _program(group: Group, plan: Plan, lanes: int) -> str:
+def _program(group: Group, plan: Plan, lanes: int, anywhere: set[str]) -> str:
     model = group.spec.model
+    absent = [f"without {name.replace('_', ' ')}" for name in sorted(anywhere - _present(group))]
     how = "in turn, bit for bit their solo runs" if plan.mode == "exact" else "together (vmap)"
     how += ", rows read in blocks, once for all" if plan.stream_bytes else ""
     waves = f"{plan.waves} wave{'s' if plan.waves > 1 else ''}"
+    what = ", ".join([group.spec.loss.replace("_", " "), *absent])
     return (
-        f"{'-'.join(map(str, model.sizes))} {group.spec.optimizer.name}, {group.spec.loss.replace('_', ' ')}: "
+        f"{'-'.join(map(str, model.sizes))} {group.spec.optimizer.name}, {what}: "
         f"{len(group.entrants):,} members {how}; {lanes} × {plan.slots} at a time, {waves}; "
         f"{size_text(plan.bytes_of_member)} a member, {size_text(plan.bytes)} a device; "
         f"{1e3 * plan.seconds_of_epoch:.3g} ms per member and epoch"
@@ -164,8 +177,9 @@ def _program(group: Group, plan: Plan, lanes: int) -> str:
 
 
 def _check_gradients(reporter: Reporter, first: PlannedStage, running: Sweep) -> None:
-    for group in first.groups:
-        entrant = group.entrants[0]
+    """By hand and by jax.grad, once for each network, loss and set of hyper-parameters."""
+    once = {(group.spec.objective, *sorted(_present(group))): group.entrants[0] for group in first.groups}
+    for entrant in once.values():
         reporter.gradients(check_gradients(entrant.spec, entrant.hparams, running.datasets[entrant.data], entrant.seed))
 
 

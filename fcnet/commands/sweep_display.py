@@ -20,7 +20,7 @@ class SweepDisplay:
         self.bar = Bar(
             TextColumn("[bold]training[/bold]  "),
             MofNCompleteColumn(),
-            BarColumn(bar_width=24),
+            *([BarColumn(bar_width=24)] if reporter.console.width >= 110 else []),
             TextColumn("{task.fields[what]}"),
             console=reporter.console,
             transient=True,

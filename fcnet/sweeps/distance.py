@@ -40,7 +40,7 @@ def distance_to_solo(
     ours = History(*(column[:wanted] for column in history))
     equal = all(np.array_equal(one, other, equal_nan=True) for one, other in zip(alone, ours, strict=True))
     apart = [
-        np.abs(one - other) / np.abs(other)
+        np.abs(one - other) / np.maximum(np.abs(other), np.finfo(other.dtype).tiny)
         for one, other in zip(ours[:2], alone[:2], strict=True)
         if np.isfinite(other).all()
     ]

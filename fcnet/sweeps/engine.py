@@ -4,7 +4,7 @@ Everything that a killed sweep needs to go on is the stacked state on the device
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -274,7 +274,8 @@ class Engine:
     def position(self) -> dict[str, Any]:
         """Who is where and what is remembered of them, as plain values for JSON."""
         kept = {
-            str(member): [known.seconds, *(None if np.isnan(value) else value for value in known.last)]
+            # as text where JSON has no number
+            str(member): [known.seconds, *(value if np.isfinite(value) else str(value) for value in known.last)]
             for member, known in self.open.items()
         }
         return {**self.lanes.position(), "open": kept}
@@ -283,11 +284,5 @@ class Engine:
         """Go on from ``states`` and a ``position`` that were saved together; the lanes are those of the position."""
         self.states = jax.device_put(states, self.spread)
         for member, (seconds, *last) in position["open"].items():
-            train_loss, loss, score = (np.nan if value is None else value for value in last)
+            train_loss, loss, score = (float(value) for value in last)
             self.open[int(member)] = Open(seconds, (train_loss, loss, score))
-
-
-def waiting_entrants(group: Group, members: Sequence[int]) -> list[Entrant]:
-    """The group's entrants among ``members``, in their order."""
-    wanted = set(members)
-    return [entrant for entrant in group.entrants if entrant.member in wanted]

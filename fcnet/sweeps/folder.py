@@ -11,13 +11,15 @@ written, the last of its files; what lies there of later calls is forgotten.
 
 import dataclasses
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from filelock import FileLock, Timeout
 
 from fcnet import checkpoint, provenance
 from fcnet.errors import InputError, require
@@ -48,8 +50,9 @@ class SweepFolder:
         """This process's checkpoints."""
         return self.path / "states" / f"process-{self.process}"
 
-    def _resting(self, member: int) -> Path:
-        return self.path / "states" / "waiting" / f"member-{member}.npz"
+    def _resting(self, member: int, stage: int) -> Path:
+        # by stage, because a call that is not finished must not change what it began from
+        return self.path / "states" / "waiting" / f"member-{member}-stage-{stage}.npz"
 
     def _part(self, kind: str, call: int, suffix: str) -> Path:
         return self.parts / f"{kind}-{self.process}-{call:06d}.{suffix}"
@@ -83,6 +86,24 @@ class SweepFolder:
         require(same, f"{where} was changed since the sweep began: undo that, or start again")
         return SweepConfig.from_json(stored["config"], str(where))
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Nobody else may train this process's members meanwhile; the lock ends with its process, however that ends.
+
+        Raises:
+            InputError: somebody else does.
+        """
+        lock = FileLock(self.path / f".process-{self.process}.lock", blocking=False)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise InputError(f"{self.path} is being trained by another command: wait for it, or stop it") from None
+        try:
+            yield
+        finally:
+            lock.release()
+            Path(lock.lock_file).unlink(missing_ok=True)
+
     # after a call
 
     def save_call(
@@ -108,17 +129,17 @@ class SweepFolder:
             own = [members[number] for number in results]
             table = tables.member_table(config, own, results, score=score, task=task)
             tables.write_table(self._part("members", call, "parquet"), table)
+        stage = position["stage"]
         for member, kept in resting.items():
-            self._write_resting(member, kept)
+            self._write_resting(self._resting(member, stage), kept)
         if states is not None:
             self.states.mkdir(parents=True, exist_ok=True)
             checkpoint.save(self.states, call, states, self.read()["identity"])
         write_json(self._part("position", call, "json"), position | {"has_states": states is not None})
         for old in self._positions()[:-1]:
             old.unlink()
-        gone = [member for member, result in results.items() if member not in resting]
-        for member in gone:
-            self._resting(member).unlink(missing_ok=True)
+        for member in results:  # what they began from is no longer needed
+            self._resting(member, stage - 1).unlink(missing_ok=True)
 
     def _positions(self) -> list[Path]:
         return sorted(self.parts.glob(f"position-{self.process}-*.json"))
@@ -153,29 +174,26 @@ class SweepFolder:
 
     # members that wait for a later stage
 
-    def _write_resting(self, member: int, kept: Resting) -> None:
+    def _write_resting(self, path: Path, kept: Resting) -> None:
         leaves = [
             np.asarray(jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf)
             for leaf in jax.tree.leaves(kept.state)
         ]
         named = {f"leaf_{number}": leaf for number, leaf in enumerate(leaves)}
         named["known"] = np.array([kept.known.seconds, *kept.known.last])
-        path = self._resting(member)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_with(path, lambda temporary: np.savez(temporary, allow_pickle=False, **named))
 
-    def resting(self, member: int, like: RunState) -> Resting | None:
-        """What a member goes on from, None where it has not begun.
+    def resting(self, member: int, stage: int, like: RunState) -> Resting:
+        """What a member goes on from that waited since the end of ``stage``.
 
         Args:
             like: shapes and dtypes of its state.
 
         Raises:
-            InputError: its file is damaged.
+            InputError: its file is not there or damaged.
         """
-        path = self._resting(member)
-        if not path.is_file():
-            return None
+        path = self._resting(member, stage)
         try:
             with np.load(path, allow_pickle=False) as stored:
                 leaves, tree = jax.tree.flatten(like)

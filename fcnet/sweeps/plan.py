@@ -46,10 +46,6 @@ class Plan(NamedTuple):
     seconds_of_epoch: float = float("nan")
     stream_bytes: int = 0
 
-    def seconds(self, group: Group) -> float:
-        """What the whole group takes at most; less where members stop early."""
-        return self.seconds_of_epoch * group.spec.epochs * len(group.entrants)
-
 
 def operations(model: MLPSpec, rows: int) -> float:
     """Floating-point operations of an epoch: 2 a weight and row forward, 4 backward."""
@@ -60,7 +56,7 @@ def _slots(mode: Mode, group: Group, mesh: Mesh, at_once: int | None) -> int:
     lanes, members = mesh.size, len(group.entrants)
     everybody = -(-members // lanes)
     if at_once is not None:
-        return min(max(at_once // lanes, 1), everybody)
+        return min(at_once, everybody)
     if mode == "exact":
         each = operations(group.spec.model, group.data.train.x.shape[0])
         return min(int(np.clip(OPERATIONS_A_CALL / each, 1, IN_TURN)), everybody)
@@ -110,11 +106,11 @@ def timed(shape: Shape, plan: Plan, group: Group, datasets: Mapping[DataSpec, Da
     return plan._replace(seconds_of_epoch=told.seconds / max(told.epochs, 1))
 
 
-def adapted(plan: Plan, shape: Shape, group: Group, available: int) -> Plan:
+def adapted(plan: Plan, shape: Shape, group: Group, available: int, at_once: int | None = None) -> Plan:
     """The plan for fewer or more members of the same programs: other slots only where most would stay empty."""
     members, lanes = len(group.entrants), shape.mesh.size
     if 2 * members <= plan.slots * lanes and plan.mode == "fast":
-        fewer, _ = fitted(shape, group, available)
+        fewer, _ = fitted(shape, group, available, at_once)
         return fewer._replace(seconds_of_epoch=plan.seconds_of_epoch)
     return plan._replace(waves=-(-members // (plan.slots * lanes)))
 

@@ -149,15 +149,23 @@ def _parts(folder: Path, kind: str) -> "list[pa.Table]":
     return list(found.values())
 
 
-def _latest_members(folder: Path) -> "pa.Table | None":
-    """A row per member out of parts/, where one that waited for a later stage has several."""
+def _latest_members(folder: Path, until: int | None = None) -> "pa.Table | None":
+    """A row per member out of parts/, where one that waited for a later stage has several.
+
+    Args:
+        until: leave out what is known of later epochs than this, after which members waited.
+    """
     parts = _parts(folder, "members")
     if not parts:
         return None
     table = joined(parts)
     waiting = np.asarray(table["status"]) == "waiting"
     member, epochs = (table[name].to_numpy() for name in ("member", "epochs_run"))
-    order = np.lexsort((~waiting, epochs, member))
+    if until is not None:
+        known = np.flatnonzero(epochs <= until)
+        table, member, epochs, waiting = table.take(known), member[known], epochs[known], waiting[known]
+    # a final row is later than one that waited after the same epoch, but for those that waited after the very last
+    order = np.lexsort((waiting if until is not None else ~waiting, epochs, member))
     last = np.append(np.diff(member[order]) > 0, True)
     return table.take(order[last])
 
@@ -172,8 +180,11 @@ def _all_curves(folder: Path) -> "pa.Table":
     return table.take(order[new])
 
 
-def collected(folder: Path) -> dict[int, MemberResult]:
+def collected(folder: Path, until: int | None = None) -> dict[int, MemberResult]:
     """What parts/ says of each member so far, by number.
+
+    Args:
+        until: what was known when everyone had reached this epoch, whatever came later.
 
     Raises:
         InputError: a part is damaged.

@@ -17,9 +17,9 @@ from fcnet.errors import require
 from fcnet.sweeps import results as tables
 from fcnet.sweeps.config import ONE_STREAM, SweepConfig
 from fcnet.sweeps.distance import Distance, distance_to_solo
-from fcnet.sweeps.engine import Engine, Told
+from fcnet.sweeps.engine import Engine, Resting, Told
 from fcnet.sweeps.folder import SweepFolder
-from fcnet.sweeps.groups import Group, entrants, grouped
+from fcnet.sweeps.groups import Entrant, Group, entrants, grouped
 from fcnet.sweeps.lanes import Lanes
 from fcnet.sweeps.plan import Plan, adapted, planned
 from fcnet.sweeps.program import Shape
@@ -34,8 +34,8 @@ SHARE_OF_ELAPSED = 0.01
 SHARE_OF_SAVING = 0.05
 # How much of a group's time may go into training one of its members again, alone.
 SHARE_OF_CHECKING = 0.05
-# How long a process waits for the others at the end of a stage: they train as many members as it has.
-SECONDS_FOR_OTHERS = 3600.0
+# How long a process waits for the others at the end of a stage. One that has ended is noticed at once.
+SECONDS_FOR_OTHERS = 7 * 24 * 3600.0
 
 
 class PlannedStage(NamedTuple):
@@ -48,7 +48,10 @@ class PlannedStage(NamedTuple):
     @property
     def seconds(self) -> float:
         """What training all of it takes at most."""
-        return sum(plan.seconds(group) for plan, group in zip(self.plans, self.groups, strict=True))
+        return sum(
+            plan.seconds_of_epoch * self.stage.last(group.spec.epochs) * len(group.entrants)
+            for plan, group in zip(self.plans, self.groups, strict=True)
+        )
 
 
 class Progress(NamedTuple):
@@ -157,7 +160,7 @@ class Sweep:
         config, available = self.config, devices.device_bytes(self.mesh.devices.flat[0])
         known = self.plans.get(_program(group))
         if known is not None:  # from an earlier stage: its mode need not be found again
-            return adapted(known, self._shape(group, known), group, available)
+            return adapted(known, self._shape(group, known), group, available, config.at_once)
         return planned(
             group,
             self.datasets,
@@ -191,7 +194,8 @@ class Sweep:
             position, number = None, planned_stage.stage.number
             if folder.furthest_stage() <= number:  # else the others have met here before they were stopped
                 devices.barrier(f"the end of stage {number}", seconds=SECONDS_FOR_OTHERS)
-            self.results = tables.collected(folder.path)
+            # another process may be in the next stage already: all see this one's end
+            self.results = tables.collected(folder.path, planned_stage.stage.until)
             planned_stage = self.next_stage()
 
     def _train_stage(
@@ -245,7 +249,7 @@ class Sweep:
                 one_stream=one_stream,
             )
         )
-        until = group.spec.epochs if now.stage.until is None else min(now.stage.until, group.spec.epochs)
+        until = now.stage.last(group.spec.epochs)
         return Engine(
             self._shape(group, plan),
             group,
@@ -265,9 +269,13 @@ class Sweep:
         listen: Callable[[Progress], None],
         started: float,
     ) -> None:
-        like, epochs = engine.programs.one, 1
+        like, epochs, before = engine.programs.one, 1, now.stage.number - 1
+
+        def earlier(entrant: Entrant) -> Resting | None:
+            return folder.resting(entrant.member, before, like) if now.stage.goes_on else None
+
         while not engine.finished:
-            told = engine.call(epochs, lambda entrant: folder.resting(entrant.member, like))
+            told = engine.call(epochs, earlier)
             self.results |= told.results
             self._save(folder, now, number, engine, told=told, results=told.results)
             listen(self._progress(now, number, engine, told))
@@ -325,7 +333,7 @@ class Sweep:
         self.saving = time.perf_counter() - before
 
     def _progress(self, now: PlannedStage, number: int, engine: Engine, told: Told) -> Progress:
-        later = sum(len(group.entrants) * group.spec.epochs for group in now.groups[number + 1 :])
+        later = sum(len(group.entrants) * now.stage.last(group.spec.epochs) for group in now.groups[number + 1 :])
         waiting = len(engine.lanes.waiting) * engine.until
         inside = np.asarray(engine.states.epoch)
         running = sum(
@@ -334,5 +342,8 @@ class Sweep:
             if entrant is not None
         )
         done = sum(result.status != "waiting" for result in self.results.values())
-        left = later + waiting + running
-        return Progress(done, len(self.stages.members), told, left, number + 1, len(now.groups), now.stage.number)
+        # a search counts what it may still propose
+        members = max(self.config.number_of_members, 1) if self.config.search else len(self.stages.members)
+        unknown = (members - len(self.stages.members)) * now.groups[number].spec.epochs
+        left = later + waiting + running + unknown
+        return Progress(done, members, told, left, number + 1, len(now.groups), now.stage.number)

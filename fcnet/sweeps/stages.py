@@ -18,12 +18,20 @@ WAITING, DROPPED = "waiting", "dropped"
 
 
 class Stage(NamedTuple):
-    """``members`` train until epoch ``until``, or to their ends where it is None; ``dropped`` are out from now on."""
+    """``members`` train until epoch ``until``, or to their ends where it is None; ``dropped`` are out from now on.
+
+    ``goes_on``: the members have trained before, and go on from where they waited.
+    """
 
     number: int
     members: list[Member]
     until: int | None
     dropped: dict[int, MemberResult]
+    goes_on: bool = False
+
+    def last(self, epochs: int) -> int:
+        """The epoch that members of so many epochs reach in this stage."""
+        return epochs if self.until is None else min(self.until, epochs)
 
 
 class Stages:
@@ -57,7 +65,7 @@ class Stages:
             for member in self.members
             if member.setting in staying and (member.number not in results or _waits(results[member.number]))
         ]
-        return Stage(number, members, self._rungs[number], dropped)
+        return Stage(number, members, self._rungs[number], dropped, goes_on=number > 0)
 
     def again(self, position: dict[str, Any], results: Mapping[int, MemberResult]) -> Stage:
         """The stage that ``position`` was taken in, whatever has been found since; ``results`` hold all before it."""
@@ -69,7 +77,8 @@ class Stages:
                     return stage
         self.number, self._surviving = position["stage"] + 1, position["surviving"]
         members = [self.members[number] for number in position["members"]]
-        return Stage(position["stage"], members, self._rungs[position["stage"]], {})
+        number = position["stage"]
+        return Stage(number, members, self._rungs[number], {}, goes_on=number > 0)
 
     def position(self, stage: Stage) -> dict[str, Any]:
         """What ``again`` needs, as plain values."""
