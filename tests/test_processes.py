@@ -111,6 +111,7 @@ def test_two_processes_with_one_number_are_told():
         assert "two processes came as --process 1" in the_line(ended)
 
 
+@pytest.mark.slow
 def test_processes_that_disagree_on_how_many_they_are_are_told():
     address = f"127.0.0.1:{free_port()}"
     started = [start(JOINED, address, str(count), str(number), "30", "") for number, count in enumerate((2, 3))]
@@ -125,6 +126,7 @@ def test_a_port_that_is_taken_is_told():
     assert f"process 0 cannot listen on port {port}" in the_line(ended)
 
 
+@pytest.mark.slow
 def test_strangers_at_the_port_do_not_count():
     port = free_port()
     started = [start(JOINED, f"127.0.0.1:{port}", "2", "0", "20", "print(processes)")]
@@ -206,7 +208,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run"
 
 
-@pytest.mark.parametrize("count", [pytest.param(2, marks=pytest.mark.slow), 4])
+@pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_several_processes_train_what_one_trains(alone, tmp_path, count):
     ended = wait(training(count, tmp_path, *TOGETHER, "--epochs", "6", "--out", "run"))
     assert [(one.code, one.err) for one in ended] == [(0, "")] * count
@@ -256,6 +258,7 @@ def test_when_one_is_killed_the_other_says_so(tmp_path):
     assert json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))["status"] == "started"
 
 
+@pytest.mark.slow
 def test_when_process_0_cannot_begin_nobody_waits(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "notes.txt").write_text("mine")

@@ -106,6 +106,7 @@ def test_processes_that_are_killed_go_on(alone, tmp_path):
     assert np.isfinite(tables(tmp_path / "sweep")[1]["train_loss"]).all()
 
 
+@pytest.mark.slow
 def test_halving_ranks_the_settings_of_all_processes(tmp_path):
     words = [
         "sweep",

@@ -69,7 +69,7 @@ def same(one: History, other: History) -> bool:
     return all(np.array_equal(a, b, equal_nan=True) for a, b in zip(one, other, strict=True))
 
 
-@pytest.mark.parametrize("slots", [1, 3, 20])
+@pytest.mark.parametrize("slots", [3, *(pytest.param(slots, marks=pytest.mark.slow) for slots in (1, 20))])
 def test_an_exact_member_is_its_solo_run_bit_for_bit(slots, datasets):
     results, curves = sweep(MEMBERS, datasets, "exact", slots=slots)
     assert sorted(results) == list(range(len(MEMBERS)))

@@ -33,6 +33,7 @@ from fcnet.cli import script
 from fcnet.data.splits import SplitSpec
 
 HIDDEN_SMALL, HIDDEN_LARGE = (32, 32), (512, 256)
+TABLES = ("compilations", "small", "large", "one", "members", "scaling")
 # Goals and details of one table.
 Table = tuple[list[dict[str, Any]], dict[str, Any]]
 
@@ -154,8 +155,9 @@ def main(
     counts: Annotated[tuple[int, ...], Parameter(consume_multiple=True)] = (64, 256, 1024, 4096),
     rows: int = 60_000,
     compiled: bool = True,
+    tables: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = TABLES,
 ) -> bool:
-    """Measure every table.
+    """Measure every table, or some of them.
 
     Args:
         data_set: "mnist" for a prepared set, or a folder of IDX files.
@@ -164,21 +166,23 @@ def main(
         large: Networks on MNIST, likewise.
         counts: Members of ever larger sweeps.
         rows: Of each data set at most; fewer to see whether everything runs.
+        tables: Which ones.
         compiled: Also what torch.compile makes of PyTorch's, which takes a minute each.
     """
     contestants.cores_as_devices()
     digits = problem("digits", HIDDEN_SMALL, 32, min(1792, rows))
     mnist = problem(data_set, HIDDEN_LARGE, 128, rows)
-    tables = {
-        "compilations": compilations(digits, small),
-        "small": small_networks(digits, small, rounds, compiled=compiled),
-        "large": large_networks(mnist, large, rounds, compiled=compiled),
-        "one": one_network(mnist, rounds),
-        "members": many_members(digits, counts, rounds),
-        "scaling": more_devices(digits, small, rounds),
+    measured = {
+        "compilations": lambda: compilations(digits, small),
+        "small": lambda: small_networks(digits, small, rounds, compiled=compiled),
+        "large": lambda: large_networks(mnist, large, rounds, compiled=compiled),
+        "one": lambda: one_network(mnist, rounds),
+        "members": lambda: many_members(digits, counts, rounds),
+        "scaling": lambda: more_devices(digits, small, rounds),
     }
-    goals = [found for reached, _ in tables.values() for found in reached]
-    details = {name: found for name, (_, found) in tables.items()}
+    found = {name: measured[name]() for name in TABLES if name in tables}
+    goals = [goal for reached, _ in found.values() for goal in reached]
+    details = {name: table for name, (_, table) in found.items()}
     write("sweep_speed", goals, tables=details, versions=everyone.versions())
     return all(found["reached"] for found in goals)
 
