@@ -62,7 +62,6 @@ PROGRAMS_RUN_ONCE = (
     "test_losses.py",
     "test_optimizers.py",
     "test_schedules.py",
-    "test_sweep_streamed.py",
     "test_sweeps_engine.py",
     "test_train.py",
 )
