@@ -34,7 +34,7 @@ __version__ = "0.1.0"
 
 
 def sweep(
-    train: TrainConfig = TrainConfig(),
+    train: TrainConfig | None = None,
     axes: Mapping[str, str | Sequence[Any]] | None = None,
     *,
     out: str | Path | None = None,
@@ -46,7 +46,7 @@ def sweep(
         results.members.to_pandas()
 
     Args:
-        train: what all members have in common.
+        train: what all members have in common; without, ``TrainConfig()``.
         axes: what is varied, by field: text such as "log:1e-3:1:8", or a sequence of values.
         out: a new folder for the results, runs/NAME-sweep-TIME without.
         options: see ``fcnet.sweeps.config.SweepOptions``: seeds, splits, mode, search, …
@@ -57,7 +57,7 @@ def sweep(
     from fcnet.commands import sweep as command
     from fcnet.sweeps import results
 
-    config = SweepConfig.of(train, axes, **options)
+    config = SweepConfig.of(train or TrainConfig(), axes, **options)
     return results.read(command.sweep(config, out=None if out is None else Path(out), silent=True))
 
 

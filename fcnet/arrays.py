@@ -102,6 +102,12 @@ def _absolute_jvp(primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> tupl
     return jnp.abs(primals[0]), sign(primals[0]) * tangents[0]
 
 
+def positive_part(x: AnyArray) -> AnyArray:
+    """max(0, x), elementwise. NaN stays NaN, which a product with a mask does not promise: XLA makes a choice of it."""
+    xp = namespace(x)
+    return xp.where(x < 0, xp.zeros_like(x), x)
+
+
 def widened(x: AnyArray) -> AnyArray:
     """x in float32 where its type is narrower (bfloat16, float16), else as it is."""
     xp = namespace(x)

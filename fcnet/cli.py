@@ -5,9 +5,9 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from cyclopts import App, CycloptsError, Group, Parameter
+from cyclopts import App, ArgumentCollection, CycloptsError, Group, Parameter
 
 from fcnet.config import (
     UNLISTED,
@@ -24,16 +24,31 @@ from fcnet.config import (
     Switch,
     TrainConfig,
 )
-from fcnet.errors import InputError, Interrupted
+from fcnet.errors import InputError, Interrupted, require
 from fcnet.sweeps.config import SweepConfig
 from fcnet.sweeps.options import SWEEP, SweepOptions
 from fcnet.sweeps.words import lift, split
+
+
+def require_whole_numbers(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+    """What cyclopts calls between reading words and converting them: --epochs 2.5 would be rounded to 2 in silence.
+
+    Raises:
+        InputError: a fraction where a flag takes whole numbers.
+    """
+    del app, commands
+    for argument in arguments:
+        for token in argument.tokens if int in (argument.hint, *get_args(argument.hint)) else ():
+            fraction = token.value.partition(".")[2].strip("0")
+            require(not fraction, f"{argument.name} takes whole numbers, got {token.value}")
+
 
 app = App(
     name="fcnet",
     help="Fully-connected networks: train them, and trust every gradient.",
     help_format="markdown",
     suppress_keyboard_interrupt=False,
+    config=require_whole_numbers,
 )
 
 app.register_install_completion_command()
@@ -384,7 +399,7 @@ def script(claim: Callable[..., bool]) -> None:
     Args:
         claim: prints what it finds and returns whether the claim holds.
     """
-    experiment = App(help_format="markdown", suppress_keyboard_interrupt=False)
+    experiment = App(help_format="markdown", suppress_keyboard_interrupt=False, config=require_whole_numbers)
     experiment.default(claim)
     use_compilation_cache()
     sys.exit(guarded(lambda: 0 if _call(experiment, sys.argv[1:]) else 1))

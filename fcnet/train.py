@@ -312,7 +312,10 @@ def end_epoch(
 
 
 def is_finished(spec: RunSpec, state: RunState) -> jax.Array:
-    """Whether no further epoch is to be trained: all done, patience over, or the loss no longer finite."""
+    """Whether no further epoch is to be trained: all done, patience over, or the loss no longer finite.
+
+    Of one state, or elementwise of several that are stacked.
+    """
     waited = state.epoch - state.best.epoch
     out_of_patience = waited >= spec.patience if spec.patience else jnp.bool_(False)
     return (state.epoch >= spec.epochs) | out_of_patience | (state.failed_step > 0)

@@ -1,4 +1,4 @@
-"""Strictness for every test: no silent promotion of ranks or dtypes, one seeded key, compiled programs kept."""
+"""For every test: no silent promotion of ranks or dtypes, one seeded key, programs that compile fast and are kept."""
 
 import os
 import subprocess
@@ -6,6 +6,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+# A test's program runs once or twice: XLA's expensive passes would take ten times longer than they save. A test whose
+# claim is about optimised programs uses the fixture ``optimised``; FCNET_TESTS_OPTIMISED=1 has all of them so.
+COMPILED_FAST = {
+    "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
+    "XLA_FLAGS": " ".join([os.environ.get("XLA_FLAGS", ""), "--xla_cpu_use_fusion_emitters=false"]).strip(),
+}
 # processes started by tests inherit all of this
 STRICT = {
     "JAX_NUMPY_RANK_PROMOTION": "raise",
@@ -15,7 +21,7 @@ STRICT = {
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     "JAX_PLATFORMS": os.environ.get("JAX_PLATFORMS", "cpu"),
 }
-os.environ.update(STRICT)
+os.environ.update(STRICT | ({} if os.environ.get("FCNET_TESTS_OPTIMISED") == "1" else COMPILED_FAST))
 
 import jax  # noqa: E402 - reads the environment when it is imported
 import numpy as np  # noqa: E402 - likewise, and so the rest
@@ -50,29 +56,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Longest files first; the order within a file stays."""
     order = {name: place for place, name in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: order.get(item.path.name, len(order)))
-
-
-# Files whose programs run once or twice: XLA's expensive passes would take longer than they save.
-PROGRAMS_RUN_ONCE = (
-    "test_activations.py",
-    "test_augmentation.py",
-    "test_backprop_table.py",
-    "test_cli_catalogue.py",
-    "test_initializers.py",
-    "test_losses.py",
-    "test_optimizers.py",
-    "test_schedules.py",
-    "test_sweeps_engine.py",
-    "test_train.py",
-)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def compiled_plainly(request: pytest.FixtureRequest) -> Iterator[None]:
-    """No expensive passes of XLA in ``PROGRAMS_RUN_ONCE``."""
-    jax.config.update("jax_disable_most_optimizations", request.path.name in PROGRAMS_RUN_ONCE)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture
@@ -116,14 +99,19 @@ def shared_data() -> Path:
 
 
 @pytest.fixture
-def tiny(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No figures, which have tests of their own, and programs compiled fast instead of fast programs."""
-    for name in ("curves", "confusion", "predicted_against_true"):
-        monkeypatch.setattr(plots, name, lambda *args, **kwargs: None)
+def optimised() -> Iterator[None]:
+    """All of XLA's passes but its new emitters, which cannot be chosen within a process."""
     before = jax.config.values["jax_disable_most_optimizations"]
-    jax.config.update("jax_disable_most_optimizations", True)
+    jax.config.update("jax_disable_most_optimizations", False)
     yield
     jax.config.update("jax_disable_most_optimizations", before)
+
+
+@pytest.fixture
+def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures have tests of their own."""
+    for name in ("curves", "confusion", "predicted_against_true"):
+        monkeypatch.setattr(plots, name, lambda *args, **kwargs: None)
 
 
 @pytest.fixture(scope="session")

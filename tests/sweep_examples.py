@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from fcnet.sweeps import results as tables
+from fcnet.sweeps import parts, tables
 from fcnet.sweeps.members import members_of, settings
-from fcnet.sweeps.results import MemberResult
+from fcnet.sweeps.tables import MemberResult
 from fcnet.train import History
 
 
@@ -75,13 +75,13 @@ def members(config):
 
 def write_part(folder, config, some, outcomes, call=1, score="accuracy", task="classification"):
     """Parts as a sweep leaves them after a call in which ``some`` members ended."""
-    (folder / tables.PARTS).mkdir(parents=True, exist_ok=True)
+    (folder / parts.PARTS).mkdir(parents=True, exist_ok=True)
     (folder / "sweep.json").write_text("{}")
     pieces = [tables.curve_table(member.number, outcomes[member.number][1], 1) for member in some]
-    tables.write_table(folder / tables.PARTS / f"curves-0-{call:06d}.parquet", tables.joined(pieces))
+    tables.write_table(folder / parts.PARTS / f"curves-0-{call:06d}.parquet", tables.joined(pieces))
     results = {member.number: outcomes[member.number][0] for member in some}
     table = tables.member_table(config, some, results, score=score, task=task)
-    tables.write_table(folder / tables.PARTS / f"members-0-{call:06d}.parquet", table)
+    tables.write_table(folder / parts.PARTS / f"members-0-{call:06d}.parquet", table)
 
 
 def finished(folder, config, **options):
@@ -89,5 +89,5 @@ def finished(folder, config, **options):
     random, found = np.random.default_rng(0), members(config)
     outcomes = {member.number: outcome(member, random, **options) for member in found}
     write_part(folder, config, found, outcomes)
-    tables.write_final(folder)
+    parts.write_final(folder)
     return found

@@ -29,15 +29,7 @@ def run(engine, **more):
     return RunSpec(MODEL, "cross_entropy", **fields)
 
 
-@pytest.fixture
-def soon():
-    """Programs that are compiled fast instead of fast programs."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
-def test_the_same_history_as_jax(blobs, soon):
+def test_the_same_history_as_jax(blobs):
     expected = fit(run("jax"), HPARAMS, blobs, seed=3)
     for engine in OTHERS:
         hold_to(expected, fit(run(engine), HPARAMS, blobs, seed=3))

@@ -141,7 +141,7 @@ def test_regression_predicts_in_the_targets_units(tmp_path, small):
         ["--data", "wine", "--folds", "4", "--fold", "1", "--batch-size", "16"],
     ],
 )
-def test_flags_work(words, tmp_path, tiny):
+def test_flags_work(words, tmp_path, without_figures):
     hidden = [] if "--no-hidden" in words else ["--hidden", "8", "4"]
     data = words[:2] if "--data" in words else []  # the same data without the other flags
     small = ["--epochs", "2", "--quiet"]
@@ -213,7 +213,7 @@ def test_help_and_version(tmp_path, fcnet_process):
     assert fcnet_process("--version", cwd=tmp_path).stdout.strip() == fcnet.__version__
 
 
-def test_evaluating_the_training_file_is_the_same_as_its_parts(tmp_path, tiny):
+def test_evaluating_the_training_file_is_the_same_as_its_parts(tmp_path, without_figures):
     """Booleans, times, padded and quoted cells are read alike whenever the file is read."""
     rows = [
         f'{"true" if i % 2 else "false"},2020-01-01 10:{i % 4:02}, {i} ,"Rome, {i % 2}",{"a" if i % 2 else "b"}'
@@ -231,7 +231,7 @@ def test_evaluating_the_training_file_is_the_same_as_its_parts(tmp_path, tiny):
     np.testing.assert_array_equal(np.sort(again.x.sum(axis=1)), np.sort(parts.sum(axis=1)))
 
 
-def test_classes_keep_their_digits_and_predictions_theirs(tmp_path, tiny):
+def test_classes_keep_their_digits_and_predictions_theirs(tmp_path, without_figures):
     rows = [f"{i},{1000001 + i % 2},{1.6e9 + 100 * i:.0f}" for i in range(80)]
     table = tmp_path / "codes.csv"
     table.write_text("x,code,stamp\n" + "\n".join(rows) + "\n")

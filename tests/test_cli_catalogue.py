@@ -94,7 +94,7 @@ def trained_well(folder, epochs=2):
     [pytest.param(words, marks=pytest.mark.slow if number % 6 else ()) for number, words in enumerate(ROWS)],
     ids=["-".join(words[1:14:2])[:90] for words in ROWS],
 )
-def test_every_name_trains(words, counts, tmp_path, capsys, tiny):
+def test_every_name_trains(words, counts, tmp_path, capsys, without_figures):
     flags = dict(zip(words[::2], words[1::2], strict=False))
     place = words.index("--data")
     table = counts if flags["--data"] == "counts" else words[place : place + 2]
@@ -119,7 +119,7 @@ def test_every_name_trains(words, counts, tmp_path, capsys, tiny):
     ],
     ids=["one input", "groups of two"],
 )
-def test_gradients_that_cancel_are_no_false_alarm(words, tmp_path, capsys, tiny):
+def test_gradients_that_cancel_are_no_false_alarm(words, tmp_path, capsys, without_figures):
     """A gradient that is 0 but for rounding has no relative error to judge."""
     assert run(["train", *TINY, *words, "--out", str(tmp_path / "run")]) == 0, capsys.readouterr().err
     trained_well(tmp_path / "run")
@@ -147,7 +147,7 @@ GREY = [name for name, transform in TRANSFORMS.items() if not transform.needs_co
         for name in GREY
     ],
 )
-def test_every_augmentation_trains(name, tmp_path, capsys, tiny):
+def test_every_augmentation_trains(name, tmp_path, capsys, without_figures):
     words = ["--data", "digits", "--hidden", "4", "--epochs", "1", "--batch-size", "584", "--patience", "0", "--quiet"]
     words += ["--augment", TRANSFORMS[name].written, "--validation", "0", "--test", "0.35"]
     if name.endswith("flip"):

@@ -114,3 +114,11 @@ def test_refusals(spec, message, tmp_path):
     with pytest.raises(InputError, match=message) as refused:
         load(spec(tmp_path))
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", GENERATED)
+def test_origins_of_generated_sets_are_plain_phrases(name):
+    origin = load_generated(name, Draw(samples=20)).origin
+    assert origin.startswith("generated: ")
+    assert "`" not in origin
+    assert not origin.endswith(".")

@@ -84,6 +84,17 @@ def test_by_hand_meets_autodiff(text, random):
         np.testing.assert_allclose(other, gradient, **close)
 
 
+@pytest.mark.parametrize("text", INPUTS)
+def test_inputs_that_are_no_numbers_are_not_hidden(text, random):
+    loss, (draw, differentiable) = losses.get(text), INPUTS[text]
+    inputs = [jnp.asarray(array) for array in draw(random)]
+    spoilt = [jnp.full_like(array, jnp.nan) if place in differentiable else array for place, array in enumerate(inputs)]
+    in_jax, by_hand = jax.jit(lambda *given: (loss.of_inputs(*given), loss.of_inputs_by_hand(*given)[0]))(*spoilt)
+    assert np.isnan(in_jax).any()
+    # the same entries, among them those of y = −1
+    np.testing.assert_array_equal(np.isnan(by_hand), np.isnan(in_jax))
+
+
 def read(alignment, blank):
     """What an alignment says: without repetitions, then without blanks."""
     kept = [name for place, name in enumerate(alignment) if place == 0 or name != alignment[place - 1]]

@@ -16,8 +16,9 @@ import pytest
 from fcnet.cli import run
 from fcnet.runs import RunFolder, load_state
 
-# several seconds of training, so that there is something to interrupt
-LONG = ["--data", "digits", "--hidden", "96", "64", "--epochs", "1500", "--patience", "0", "--seed", "3"]
+RUN = ["--data", "digits", "--hidden", "96", "64", "--patience", "0", "--seed", "3"]
+# seconds of training, so that there is something to interrupt
+SHORT, LONG = [*RUN, "--epochs", "500"], [*RUN, "--epochs", "1500"]
 
 
 def start(folder, *words):
@@ -33,13 +34,16 @@ def bits(folder):
     return [raw(leaf) for leaf in jax.tree.leaves(load_state(RunFolder(folder)))]
 
 
+def trained(folder, words):
+    process = start(folder, *words, "--out", "run")
+    _, error = process.communicate(timeout=300)
+    assert process.returncode == 0, error
+    return folder / "run"
+
+
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("uninterrupted")
-    process = start(folder, *LONG, "--out", "run")
-    assert process.wait(timeout=300) == 0
-    process.communicate()
-    return folder / "run"
+    return trained(tmp_path_factory.mktemp("uninterrupted"), SHORT)
 
 
 def assert_same_run(folder, uninterrupted):
@@ -50,7 +54,9 @@ def assert_same_run(folder, uninterrupted):
 
 
 @pytest.mark.slow  # half a minute of training, killed again and again
-def test_killed_at_random_moments(uninterrupted, tmp_path):
+def test_killed_at_random_moments(tmp_path):
+    (tmp_path / "whole").mkdir()
+    uninterrupted = trained(tmp_path / "whole", LONG)
     moments = random.Random(20261120)
     words, kills, reached = [*LONG, "--out", "run"], 0, []
     for _ in range(12):
@@ -80,11 +86,11 @@ def test_killed_at_random_moments(uninterrupted, tmp_path):
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_stopped_politely(number, code, uninterrupted, tmp_path):
-    process = start(tmp_path, *LONG, "--out", "run")
+    process = start(tmp_path, *SHORT, "--out", "run")
     for line in process.stdout:
         if line.startswith("training"):
             break
-    time.sleep(0.5)
+    time.sleep(0.3)
     process.send_signal(number)
     _, error = process.communicate(timeout=60)
     assert process.returncode == code
@@ -128,4 +134,4 @@ def test_metrics_that_lost_rows_are_refused(uninterrupted, tmp_path, capsys):
     lines = (folder / "metrics.csv").read_text().splitlines(keepends=True)
     (folder / "metrics.csv").write_text("".join(lines[:100]))
     assert run(["train", "--resume", str(folder)]) == 2
-    assert "metrics.csv has 99 epochs, the checkpoint 1500" in capsys.readouterr().err
+    assert "metrics.csv has 99 epochs, the checkpoint 500" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """fcnet sweep from words to tables: members that are solo runs, stops and kills, halving, search, bad input."""
 
+import inspect
 import json
 import os
 import signal
@@ -14,9 +15,10 @@ import pytest
 import fcnet
 from fcnet.cli import run
 from fcnet.config import DataConfig, LoopConfig, NetworkConfig, TrainConfig
-from fcnet.sweeps import folder as folder_room
+from fcnet.sweeps import calls as calls_room
 from fcnet.sweeps import running as running_room
 from fcnet.sweeps.config import SweepConfig
+from fcnet.sweeps.folder import SweepFolder
 
 SMALL = ["--data", "iris", "--hidden", "8", "--epochs", "6", "--patience", "0", "--dropout", "0.1"]
 TRAIN = TrainConfig(DataConfig("iris"), NetworkConfig((8,), dropout=(0.1,)), loop=LoopConfig(epochs=6, patience=0))
@@ -138,7 +140,7 @@ def test_a_sweep_that_is_killed_at_any_call_goes_on_to_the_same_tables(
     axes = {"learning_rate": "loguniform:1e-2:1", "hidden": [(8,), (4, 4)]} if options.get("search") else AXES
     config = dict(seeds=2, mode="exact", at_once=2, **options)
     fcnet.sweep(TRAIN, axes, out=tmp_path / "whole", **config)
-    write, count = folder_room.write_json, [0]
+    write, count = calls_room.write_json, [0]
 
     def write_and_die(path, value):
         count[0] += path.name.startswith("position-")
@@ -149,7 +151,7 @@ def test_a_sweep_that_is_killed_at_any_call_goes_on_to_the_same_tables(
             raise StoppedError
 
     with monkeypatch.context() as patched:
-        patched.setattr(folder_room, "write_json", write_and_die)
+        patched.setattr(calls_room, "write_json", write_and_die)
         with pytest.raises(StoppedError):
             fcnet.sweep(TRAIN, axes, out=tmp_path / "killed", **config)
     trained = []
@@ -270,6 +272,13 @@ def test_a_device_too_small_for_one_member(tmp_path, capsys, monkeypatch):
     assert not (tmp_path / "sweep").exists()
 
 
+def test_a_host_too_small_for_all_folds(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(running_room.devices, "available_bytes", lambda: 10_000)
+    assert run(["sweep", *SMALL, "--folds", "10", "--out", str(tmp_path / "sweep")]) == 2
+    assert "9 more splits of iris need" in capsys.readouterr().err
+    assert not (tmp_path / "sweep").exists()
+
+
 def test_another_folder_is_never_overwritten(swept, capsys):
     assert run(["sweep", *SMALL, "--seeds", "2", "--out", str(swept[0])]) == 2
     assert f"holds another run: go on with --resume {swept[0]}" in capsys.readouterr().err
@@ -280,7 +289,7 @@ def test_another_folder_is_never_overwritten(swept, capsys):
 def test_nobody_trains_in_a_folder_that_another_is_training_in(swept, tmp_path, capsys):
     stored = json.loads((swept[0] / "sweep.json").read_text()) | {"status": "started"}
     (tmp_path / "sweep.json").write_text(json.dumps(stored))
-    with folder_room.SweepFolder(tmp_path).locked():
+    with SweepFolder(tmp_path).locked():
         assert run(["sweep", "--resume", str(tmp_path), "--quiet"]) == 2
     assert "is being trained by another command" in capsys.readouterr().err
 
@@ -296,3 +305,8 @@ def test_an_edited_sweep_is_refused(swept, tmp_path, capsys):
 def test_the_members_of_a_config_are_counted_before_they_are_made():
     config = SweepConfig.of(TRAIN, {"learning_rate": "log:1e-3:1:8", "weight_decay": [0, 1e-4, 1e-3]}, seeds=16)
     assert config.number_of_members == 384
+
+
+def test_the_signature_of_sweep_fits_a_line():
+    defaults = [parameter.default for parameter in inspect.signature(fcnet.sweep).parameters.values()]
+    assert max(len(repr(default)) for default in defaults) < 40

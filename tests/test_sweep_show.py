@@ -25,8 +25,8 @@ from fcnet.config import (
 )
 from fcnet.console import Reporter
 from fcnet.sweeps import leaders
-from fcnet.sweeps import results as tables
 from fcnet.sweeps.config import SweepConfig
+from fcnet.sweeps.results import read
 
 from .sweep_examples import finished, members, outcome, write_part
 
@@ -81,7 +81,7 @@ def test_the_board_fits_the_terminal(tmp_path, monkeypatch, name, width):
     text = show(tmp_path, monkeypatch, width, top=3)
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text.replace("… and", "")  # nothing is cut
-    board = leaders.board(tables.read(tmp_path))
+    board = leaders.board(read(tmp_path))
     best = board.standings[0]
     assert f"{100 * best.score.value:.2f}" in text
     assert f"{100 * best.test.value:.2f}" in text
@@ -92,7 +92,7 @@ def test_the_board_fits_the_terminal(tmp_path, monkeypatch, name, width):
 
 def test_the_board_says_what_happened(tmp_path, monkeypatch):
     finished(tmp_path, CONFIGS["folds, diverged corner"])
-    results = tables.read(tmp_path)
+    results = read(tmp_path)
     text = show(tmp_path, monkeypatch, 160, top=15)
     lost = int((results.column("status") == "diverged").sum())
     assert f"{lost} diverged" in text
@@ -135,7 +135,7 @@ def test_json_has_every_setting(tmp_path, capsys):
     finished(tmp_path, CONFIGS["folds, diverged corner"])
     assert run(["sweep", "show", str(tmp_path), "--json", "--no-figures", "--top", "2"]) == 0
     told = json.loads(capsys.readouterr().out, parse_constant=lambda name: pytest.fail(name))
-    results = tables.read(tmp_path)
+    results = read(tmp_path)
     assert len(told["settings"]) == 15
     assert told["complete"]
     assert sum(told["members"].values()) == 135
@@ -171,7 +171,7 @@ def test_the_map_shows_means_and_its_best_cell(tmp_path, drawn):
     sweep_show.show(tmp_path)
     panel = drawn["heatmap.png"].axes[0]
     assert (panel.get_xlabel(), panel.get_ylabel()) == ("learning rate", "weight decay")
-    results = tables.read(tmp_path)
+    results = read(tmp_path)
     cells = panel.images[0].get_array()
     assert cells.shape == (3, 5)
     kept = results.column("status") != "diverged"
@@ -186,7 +186,7 @@ def test_the_map_shows_means_and_its_best_cell(tmp_path, drawn):
 def test_curves_are_medians_while_half_of_the_members_train(tmp_path, drawn):
     finished(tmp_path, CONFIGS["seeds only"])
     sweep_show.show(tmp_path)
-    results = tables.read(tmp_path)
+    results = read(tmp_path)
     epochs = np.sort(results.column("epochs_run"))[::-1]
     line = drawn["curves.png"].axes[0].lines[-1]
     assert len(line.get_xdata()) == epochs[2]  # three of five
@@ -274,7 +274,7 @@ def test_train_from_trains_the_best_member(tmp_path, monkeypatch, capsys):
     from fcnet.commands import train
 
     finished(tmp_path, CONFIGS["folds, diverged corner"])
-    results, taken = tables.read(tmp_path), []
+    results, taken = read(tmp_path), []
     monkeypatch.setattr(train, "train", lambda config, **options: taken.append((config, options)))
     best = leaders.best_member(results)
     assert run(["train", "--from", str(tmp_path), "--best", "--data-parallel", "--out", "there"]) == 0
@@ -301,3 +301,70 @@ def test_a_member_trains_alone(tmp_path, capsys):
     told = json.loads((tmp_path / "run" / "run.json").read_text())
     assert told["status"] == "finished"
     assert told["config"]["optimizer"]["learning_rate"] == 0.1
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        (SweepConfig.of(seeds=2), "2 seeds make ± long: 12.7 standard errors by Student's t"),
+        (SweepConfig.of(seeds=3, splits=4), "3 seeds make ± long: 4.3 standard errors"),
+        (SweepConfig.of(TrainConfig(data=DataConfig(folds=2)), seeds=5), "2 folds make ± long"),
+        (SweepConfig.of(seeds=4), None),
+        (SweepConfig.of(), None),
+    ],
+)
+def test_long_intervals_of_few_members_are_explained(tmp_path, monkeypatch, config, told):
+    finished(tmp_path, config)
+    text = show(tmp_path, monkeypatch, 160)
+    assert "make ± long" not in text if told is None else told in text
+
+
+def scores_over(cells, score, **options):
+    """A sweep's axis with these cells, the leader first, and their scores."""
+    order = np.argsort(-np.where(np.isfinite(score), score, -np.inf), kind="stable")
+    levels = tuple(sorted(set(cells)))
+    axis = plots.SweepAxis("rate", tuple(cells[one] for one in order), levels, is_scale=False, is_log=False)
+    return axis._replace(**options), np.asarray(score, float)[order]
+
+
+@pytest.mark.parametrize("is_scale", [False, True])
+def test_settings_without_a_score_have_a_place_on_the_line(tmp_path, drawn, is_scale):
+    axis, score = scores_over([0.05, 1e30], [80.0, np.nan], is_scale=is_scale, is_log=is_scale)
+    interval = np.stack([score, score - 1, score + 1], axis=1)
+    path = tmp_path / "line.png"
+    plots.score_line(axis, {"validation": interval}, np.array([0.0, 1.0]), label="accuracy", title="line", path=path)
+    low, high = drawn["line.png"].axes[0].get_xlim()
+    assert low < axis.places().min() < axis.places().max() < high
+
+
+def test_colours_tell_the_worst_scores_apart():
+    score = np.array([97.0, 96.5, 96.0, 95.0, 94.0, 93.0, 35.6, 31.9])
+    shares = plots.Colours(score).heights(np.append(score, np.nan))
+    assert (shares[0], shares[7]) == (1, 0)
+    assert (np.diff(shares[:8]) < 0).all()
+    assert shares[5] - shares[6] > 0.2
+    assert shares[0] - shares[5] > 0.25  # where a straight scale would leave 4/65 of the colours
+    assert np.isnan(shares[8])
+
+
+def test_cells_in_which_all_diverged_are_hatched(tmp_path, drawn):
+    rates, decays = np.repeat([0.1, 1.0], 2), np.tile([0.0, 1e-3], 2)
+    score = np.array([90.0, 80.0, 70.0, np.nan])
+    axes = [scores_over(list(cells), score)[0] for cells in (rates, decays)]
+    plots.score_map(*axes, score, np.array([0, 0, 0, 1.0]), label="accuracy", title="map", path=tmp_path / "map.png")
+    figure = drawn["map.png"]
+    hatched = [patch.get_xy() for patch in figure.axes[0].patches if patch.get_hatch()]
+    assert hatched == [(0.5, 0.5)]
+    assert "all diverged" in [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+@pytest.mark.parametrize(("name", "spreads"), [("names and layers", True), ("one long axis", False)])
+def test_spread_lines_are_explained_and_the_best_is_not_covered(tmp_path, drawn, name, spreads):
+    finished(tmp_path, CONFIGS[name])
+    sweep_show.show(tmp_path)
+    figure = drawn["parallel.png"]
+    assert ("a little apart" in figure.get_supxlabel()) == spreads
+    panel = figure.axes[0]
+    assert all(text.get_bbox_patch() is None for text in panel.texts)
+    rulers = [line.get_zorder() for line in panel.lines[:-1] if line.get_label() != "best"]
+    assert max(line.get_zorder() for line in panel.lines if line.get_label() == "best") >= max(rulers)

@@ -101,6 +101,10 @@ def test_values_from_python(name, given, values):
     assert found.kind == "list"
 
 
+def test_a_long_range_of_widths_is_no_matter_of_depth():
+    assert axis("width", "log:1:100000:6").values[-1] == 100_000
+
+
 WRONG = [
     ("learning_rat", "1,2", "unknown axis 'learning_rat': did you mean learning_rate"),
     ("data", "digits,iris", "unknown axis 'data'"),
@@ -144,6 +148,9 @@ WRONG = [
     ("learning_rate", "log:1:2:" + "9" * 5000, "N must be a whole number"),
     ("batch_size", "log:1.5:8:3", "--batch-size log:1.5:8:3: --batch-size takes whole numbers, got 1.5"),
     ("batch_size", "uniform:1:8.5", "--batch-size uniform:1:8.5: --batch-size takes whole numbers, got 8.5"),
+    ("dropout", "uniform:0:1", "--dropout uniform:0:1: --dropout must be in [0, 1), got 1.0"),
+    ("learning_rate", "linear:0:1:3", "--learning-rate linear:0:1:3: --learning-rate must be a number > 0, got 0.0"),
+    ("width", "linear:0:64:3", "--width linear:0:64:3: hidden layer 1 must have at least 1 unit, got 0"),
     ("hidden", "linear:8:64:8", "--hidden linear:8:64:8: hidden layers are listed, 64,128-64; --width and --depth"),
 ]
 
@@ -241,7 +248,7 @@ def test_axes_are_lifted_out_of_the_words(words, lifted):
         ("--width 8.5", "--width takes whole numbers, got '8.5'"),
         ("--hidden 512 256,128", "--hidden 512 256,128: an axis is one word, 512,256-128"),
         ("--activation relu tanh,gelu", "--activation relu tanh,gelu: an axis is one word, relu,tanh"),
-        ("--width 8,16 --hidden 8", "--width build the hidden layers: leave out --hidden"),
+        ("--width 8,16 --hidden 8", "--width builds the hidden layers: leave out --hidden"),
         ("--depth 1,2 --width 8 --no-hidden", "--width and --depth build the hidden layers: leave out --no-hidden"),
         ("--learning-rate log:1:0:3", "--learning-rate log:1:0:3: 1 must be below 0"),
     ],

@@ -12,13 +12,15 @@ from fcnet.data import Dataset, DataSpec, Rows
 from fcnet.errors import InputError
 from fcnet.models import MLPSpec
 from fcnet.optimizers import OptimizerSpec
+from fcnet.sweeps import engine as engines
 from fcnet.sweeps import plan as plans
+from fcnet.sweeps import program, streamed
 from fcnet.sweeps.distance import distance_to_solo
 from fcnet.sweeps.engine import Engine
 from fcnet.sweeps.groups import Entrant, grouped
 from fcnet.sweeps.lanes import Lanes
 from fcnet.sweeps.program import Shape
-from fcnet.train import History, RunSpec
+from fcnet.train import Best, History, RunSpec, RunState, is_finished
 
 SPEC = RunSpec(
     MLPSpec(4, 3, (8,)), "cross_entropy", OptimizerSpec(schedule="cosine"), batch_size=8, epochs=12, patience=4
@@ -252,3 +254,36 @@ def test_the_trial_of_a_mode_measures(datasets):
     (group,) = grouped([entrant(number) for number in range(4)], datasets, unify=False)
     found = plans.planned(group, datasets, devices.mesh(), 2**30, mode="exact")
     assert 0 < found.seconds_of_epoch < 60
+
+
+def test_compiled_programs_are_given_up_in_the_end():
+    for compiled in (program.compile_programs, streamed.compile_streamed):
+        assert compiled.cache_info().maxsize == program.MOST_PROGRAMS
+
+
+def test_what_a_run_calls_finished_leaves_its_slot(datasets, monkeypatch):
+    """The engine asks ``train.is_finished`` and has no words of its own for it."""
+    monkeypatch.setattr(engines, "is_finished", lambda spec, state: state.epoch >= 3)
+    results, _ = sweep(MEMBERS[:2], datasets, "exact", epochs=1)
+    assert {found.epochs_run for found in results.values()} == {3}
+
+
+def test_is_finished_of_stacked_states_is_that_of_each():
+    counts = [(12, 12, 0), (3, 3, 0), (7, 3, 0), (6, 3, 0), (2, 2, 5)]
+    columns = [np.array(column, np.int32) for column in zip(*counts, strict=True)]
+
+    def state(epoch, best, failed):
+        return RunState(*[None] * 8)._replace(epoch=epoch, best=Best(*[None] * 4, best), failed_step=failed)
+
+    found = np.asarray(is_finished(SPEC, state(*columns)))
+    assert found.tolist() == [True, False, True, False, True]
+    assert found.tolist() == [bool(is_finished(SPEC, state(*each))) for each in counts]
+
+
+def test_splits_must_fit_the_memory_of_the_host(datasets):
+    each = sum(rows.x.nbytes + rows.y.nbytes for rows in (datasets[HERE].train, datasets[HERE].validation))
+    each += datasets[HERE].test.x.nbytes + datasets[HERE].test.y.nbytes
+    enough = int(9 * each / plans.SHARE_OF_MEMORY) + 1
+    plans.require_room_for_splits(datasets[HERE], 9, enough)
+    with pytest.raises(InputError, match=r"10 more splits of blobs need .* may be used: take fewer --folds"):
+        plans.require_room_for_splits(datasets[HERE], 10, enough)

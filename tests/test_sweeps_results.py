@@ -11,10 +11,10 @@ import pytest
 
 from fcnet.config import DataConfig, TrainConfig
 from fcnet.errors import InputError
-from fcnet.sweeps import leaders
-from fcnet.sweeps import results as tables
+from fcnet.sweeps import leaders, parts, tables
 from fcnet.sweeps.config import SweepConfig
-from fcnet.sweeps.results import MemberResult
+from fcnet.sweeps.results import read
+from fcnet.sweeps.tables import MemberResult
 from fcnet.train import History
 
 from .sweep_examples import finished, members, outcome, write_part
@@ -38,12 +38,12 @@ def swept(tmp_path, config, given):
     some = [member for member in members(config) if member.number in given]
     epochs = {number: np.full(one.epochs_run, 0.5) for number, one in given.items()}
     write_part(tmp_path, config, some, {n: (one, History(*3 * [epochs[n]])) for n, one in given.items()})
-    return tables.read(tmp_path)
+    return read(tmp_path)
 
 
 def test_round_trip(tmp_path, config):
     found = finished(tmp_path, config)
-    results = tables.read(tmp_path)
+    results = read(tmp_path)
     assert results.is_complete
     assert (results.config, results.score, results.task) == (config, "accuracy", "classification")
     assert results.members.num_rows == len(found) == 4 * 3 * 2 * 3 * 2
@@ -65,12 +65,22 @@ def test_curves_keep_every_value(tmp_path):
     found = members(config)
     loss = np.array([0.1, 1 / 3, np.nan], np.float32)
     write_part(tmp_path, config, found, {n: (result(0.9, epochs=3), History(loss, loss, loss)) for n in (0, 1)})
-    tables.write_final(tmp_path)
-    curves = tables.read(tmp_path).curves
+    parts.write_final(tmp_path)
+    curves = read(tmp_path).curves
     assert curves["member"].to_pylist() == [0, 0, 0, 1, 1, 1]
     assert curves["epoch"].to_pylist() == [1, 2, 3] * 2
     assert curves["train_loss"].to_pylist() == [*loss[:2].tolist(), None] * 2
     assert curves["member"].type == curves["epoch"].type == pa.int32()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_curves_are_stored_as_they_were_computed(tmp_path, dtype):
+    config, loss = SweepConfig.of(), np.array([0.1, 1 / 3, np.nan], dtype)
+    write_part(tmp_path, config, members(config), {0: (result(0.9, epochs=3), History(loss, loss, loss))})
+    parts.write_final(tmp_path)
+    curves = read(tmp_path).curves
+    assert {curves[name].type for name in History._fields} == {pa.from_numpy_dtype(dtype)}
+    np.testing.assert_array_equal(curves["train_loss"].to_numpy(), loss)
 
 
 def test_parts_are_joined_and_the_last_word_counts(tmp_path, config, random):
@@ -79,16 +89,34 @@ def test_parts_are_joined_and_the_last_word_counts(tmp_path, config, random):
     waiting = {n: (one._replace(status="waiting", epochs_run=2), h) for n, (one, h) in outcomes.items()}
     write_part(tmp_path, config, found[::-1], waiting, call=1)
     write_part(tmp_path, config, found[:5], outcomes, call=2)
-    results = tables.read(tmp_path)
+    results = read(tmp_path)
     assert not results.is_complete
     assert results.column("member").tolist() == list(range(12))
     assert (results.column("status") == "waiting").sum() == 7
-    assert tables.collected(tmp_path)[3] == outcomes[3][0]
-    again = tables.collected(tmp_path)[11]
+    assert parts.collected(tmp_path)[3] == outcomes[3][0]
+    again = parts.collected(tmp_path)[11]
     assert (again.status, again.epochs_run, again.best_epoch) == ("waiting", 2, outcomes[11][0].best_epoch)
     epochs = results.curves.group_by("member").aggregate([("epoch", "count")]).to_pylist()
     assert all(row["epoch_count"] == outcomes[row["member"]][0].epochs_run for row in epochs)
-    assert tables.collected(tmp_path / "nowhere") == {}
+    assert parts.collected(tmp_path / "nowhere") == {}
+
+
+def test_what_a_faster_process_has_found_since_is_not_looked_at(tmp_path, config, random):
+    found = members(config)[:4]
+    outcomes = {member.number: outcome(member, random, diverges=lambda values: False) for member in found}
+
+    def at(epochs, status):
+        return {n: (one._replace(status=status, epochs_run=epochs), h) for n, (one, h) in outcomes.items()}
+
+    write_part(tmp_path, config, found, at(1, "waiting"), call=1)
+    write_part(tmp_path, config, found[3:], at(1, "dropped"), call=2)
+    write_part(tmp_path, config, found[:3], at(2, "waiting"), call=3)  # here the slower process stands
+    write_part(tmp_path, config, found[:1], at(9, "finished"), call=4)
+    write_part(tmp_path, config, found[1:2], at(2, "dropped"), call=5)
+    then = parts.collected(tmp_path, 2)
+    assert [(then[n].status, then[n].epochs_run) for n in range(4)] == [*[("waiting", 2)] * 3, ("dropped", 1)]
+    now = parts.collected(tmp_path)
+    assert [now[n].status for n in range(4)] == ["finished", "dropped", "waiting", "dropped"]
 
 
 @pytest.mark.parametrize("file", ["members.parquet", "curves.parquet"])
@@ -104,7 +132,7 @@ def test_damage_is_one_line(tmp_path, file, damage):
     else:
         pq.write_table(pa.table({"member": [1]}), path)
     with pytest.raises(InputError) as wrong:
-        tables.read(tmp_path)
+        read(tmp_path)
     assert "\n" not in str(wrong.value)
     assert str(tmp_path) in str(wrong.value)
 
@@ -117,10 +145,10 @@ def test_damaged_parts_are_one_line(tmp_path, random, kind):
     part = tmp_path / "parts" / f"{kind}-0-000002.parquet"
     pq.write_table(pa.table({"member": [1]}), part)
     with pytest.raises(InputError, match=f"{part} is damaged"):
-        tables.read(tmp_path)
+        read(tmp_path)
     part.write_bytes(b"PAR1")
     with pytest.raises(InputError, match=f"{part} is damaged"):
-        tables.read(tmp_path)
+        read(tmp_path)
 
 
 def test_tables_that_do_not_fit_together(tmp_path):
@@ -128,22 +156,22 @@ def test_tables_that_do_not_fit_together(tmp_path):
     path = tmp_path / "curves.parquet"
     tables.write_table(path, pq.read_table(path).slice(1))
     with pytest.raises(InputError, match="do not fit together"):
-        tables.read(tmp_path)
+        read(tmp_path)
 
 
 def test_what_is_no_sweep(tmp_path):
     with pytest.raises(InputError, match="is not there"):
-        tables.read(tmp_path / "nowhere")
+        read(tmp_path / "nowhere")
     with pytest.raises(InputError, match=r"it has no sweep.json"):
-        tables.read(tmp_path)
+        read(tmp_path)
     (tmp_path / "run.json").write_text("{}")
     with pytest.raises(InputError, match="a single run"):
-        tables.read(tmp_path)
+        read(tmp_path)
     (tmp_path / "sweep.json").write_text("{}")
     with pytest.raises(InputError, match="no finished member yet"):
-        tables.read(tmp_path)
+        read(tmp_path)
     with pytest.raises(InputError, match="no finished member yet"):
-        tables.write_final(tmp_path)
+        parts.write_final(tmp_path)
 
 
 def test_ranking_by_mean_then_loss_then_number(tmp_path):

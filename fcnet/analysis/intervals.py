@@ -29,14 +29,22 @@ def share(hits: int, rows: int) -> Interval:
     return Interval(hits / rows, float(ends.low), float(ends.high))
 
 
-def mean(values: np.ndarray) -> Interval:
-    """The mean of (rows,) values ± Student's t times the standard error; no width can be given for one row."""
+def standard_errors(count: int) -> float:
+    """Half the interval of a mean of ``count`` values, in standard errors: Student's t of count − 1 degrees of freedom.
+
+    12.7 for two values, 4.3 for three, 1.96 for very many.
+    """
     from scipy.stats import t
 
+    return float(t.ppf(0.5 + CONFIDENCE / 2, count - 1))
+
+
+def mean(values: np.ndarray) -> Interval:
+    """The mean of (rows,) values ± Student's t times the standard error; no width can be given for one row."""
     rows, value = len(values), float(np.mean(values))
     if rows < 2:
         return Interval(value, float("-inf"), float("inf"))
-    half = float(t.ppf(0.5 + CONFIDENCE / 2, rows - 1) * np.std(values, ddof=1) / np.sqrt(rows))
+    half = float(standard_errors(rows) * np.std(values, ddof=1) / np.sqrt(rows))
     return Interval(value, value - half, value + half)
 
 

@@ -15,7 +15,7 @@ from functools import lru_cache
 import numpy as np
 
 from fcnet.analysis import intervals
-from fcnet.analysis.intervals import CONFIDENCE, Interval
+from fcnet.analysis.intervals import Interval
 
 RESAMPLES = 4000
 
@@ -57,8 +57,6 @@ def bootstrap_mean(table: np.ndarray, *, seed: int = 0) -> Interval:
     freedom, with n the number of seeds or of folds, whichever is smaller of those that vary. With seeds alone or folds
     alone this is the bootstrap of runs, and with one run there is no width.
     """
-    from scipy.stats import t
-
     value, there = float(np.nanmean(table)), np.isfinite(table)
     levels = [size for size in table.shape if size > 1]
     if not levels:
@@ -67,7 +65,7 @@ def bootstrap_mean(table: np.ndarray, *, seed: int = 0) -> Interval:
     by_seed, by_fold = (_variance(off.sum(axis), there.sum(axis), seed) for axis in (1, 0))
     by_run = _variance(off[there], np.ones(there.sum()), seed)
     variance = max(by_seed + by_fold - by_run, by_seed, by_fold)
-    half = float(t.ppf(0.5 + CONFIDENCE / 2, min(levels) - 1) * np.sqrt(variance))
+    half = float(intervals.standard_errors(min(levels)) * np.sqrt(variance))
     return Interval(value, value - half, value + half)
 
 

@@ -9,8 +9,8 @@ from rich.progress import Progress
 from rich.table import Table
 
 from fcnet import backprop, noise, plots
+from fcnet.commands.first_gradients import check_gradients, checked_rows
 from fcnet.commands.gradcheck import cause_table, report_table
-from fcnet.commands.train import check_gradients, checked_rows
 from fcnet.config import TrainConfig
 from fcnet.console import Reporter
 from fcnet.contracts import Batch, Params

@@ -4,10 +4,10 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 from fcnet.errors import Interrupted
-from fcnet.runs import RunFolder
 
 
 @contextmanager
@@ -31,15 +31,15 @@ def finish_chunk_on_signals() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def how_to_go_on(folder: RunFolder) -> str:
-    """The command that resumes the run."""
-    return f"go on with: fcnet train --resume {folder.path}"
+def how_to_go_on(command: str, path: Path) -> str:
+    """What resumes the run or sweep in ``path``."""
+    return f"go on with: fcnet {command} --resume {path}"
 
 
 @contextmanager
-def resumable(folder: RunFolder) -> Iterator[None]:
-    """Ctrl-C anywhere in here leaves a run that can go on, and says how."""
+def stoppable(message: str) -> Iterator[None]:
+    """Ctrl-C anywhere in here ends in this message."""
     try:
         yield
     except KeyboardInterrupt:
-        raise Interrupted(f"stopped; {how_to_go_on(folder)}", 128 + signal.SIGINT) from None
+        raise Interrupted(message, 128 + signal.SIGINT) from None

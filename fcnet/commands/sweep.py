@@ -1,33 +1,31 @@
 """fcnet sweep: plan, train thousands of members, keep the folder true at every moment, show who leads."""
 
 import shutil
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import jax
 
-from fcnet import devices, metrics, provenance, runs
-from fcnet.commands.interrupts import finish_chunk_on_signals
+from fcnet import devices, metrics, runs
+from fcnet.commands import sweep_facts
+from fcnet.commands.interrupts import finish_chunk_on_signals, how_to_go_on, stoppable
 from fcnet.commands.sweep_display import SweepDisplay
 from fcnet.commands.sweep_show import show
-from fcnet.commands.train import check_gradients
 from fcnet.config import ProcessesConfig
-from fcnet.console import Reporter, duration, size_text
+from fcnet.console import Reporter
 from fcnet.devices import Processes
 from fcnet.errors import Interrupted, require
 from fcnet.runs import SWEEP_FILE
 from fcnet.sweeps import folder as folders
-from fcnet.sweeps import results as tables
+from fcnet.sweeps import parts
+from fcnet.sweeps.calls import Calls
 from fcnet.sweeps.config import SweepConfig
 from fcnet.sweeps.distance import Distance
 from fcnet.sweeps.folder import SweepFolder
-from fcnet.sweeps.groups import Group
-from fcnet.sweeps.plan import Plan
-from fcnet.sweeps.running import PlannedStage, Progress, Sweep
+from fcnet.sweeps.planning import PlannedStage, Sweep
+from fcnet.sweeps.progress import Progress
+from fcnet.sweeps.running import Running
 
 # Another process may have more programs to compile and to try before it begins.
 SECONDS_TO_PLAN = 1800.0
@@ -56,26 +54,25 @@ def sweep(
     if out is not None and processes.index == 0:
         runs.require_free(out)  # before anything takes time
     config = replace(config, train=replace(config.train, data=config.train.data.with_absolute_paths()))
-    running = _sweep(config, reporter, processes)
-    _announce(reporter, running)
-    with _stoppable("stopped before anything was trained"):
-        first = running.next_stage()
+    known = _sweep(config, reporter, processes)
+    sweep_facts.announce(reporter, known)
+    with stoppable("stopped before anything was trained"):
+        first = known.next_stage()
         assert first is not None
-        name = running.anything.description.name
-        path = out or runs.default_path(f"{name}-sweep")
-        _describe(reporter, running, first)
-        _check_gradients(reporter, first, running)
+        path = out or runs.default_path(f"{known.anything.description.name}-sweep")
+        sweep_facts.describe(reporter, known, first)
+        sweep_facts.check(reporter, known, first)
         if processes.index == 0:
             runs.create(path)
             folders.begin(
-                path, config, running.fingerprint(), plan=_plain(first), batch=running.batch, processes=processes.count
+                path, config, known.fingerprint(), plan=_plain(first), batch=known.batch, processes=processes.count
             )
         devices.barrier("the folder of the sweep", seconds=SECONDS_TO_PLAN)
         seen = (path / SWEEP_FILE).is_file()
         require(seen, f"process {processes.index} does not see {path}: name a folder on a disk that all processes see")
     folder = SweepFolder(path, processes.index)
     with folder.locked():
-        return _train(reporter, folder, running, first, None, silent=silent)
+        return _train(reporter, Running(known, folder), first, None, silent=silent)
 
 
 def resume(path: Path, *, quiet: bool = False, others: ProcessesConfig = ProcessesConfig()) -> Path:
@@ -95,92 +92,27 @@ def resume(path: Path, *, quiet: bool = False, others: ProcessesConfig = Process
     if stored["status"] == "finished":
         reporter.result(f"{path} is finished: nothing to resume. See fcnet sweep show {path}")
         return path
-    running = _sweep(config, reporter, processes, stored["batch"])
-    running.distances = [Distance(**found) for found in stored.get("distances", [])]
-    with folder.locked(), _stoppable(f"stopped; {_how_to_go_on(path)}"):
-        last, stage, position = folder.last_call(), None, None
-        if last is not None:
-            running.call, position = last
-            running.results = tables.collected(path)
-            stage = running.stage_again(position)
+    known = _sweep(config, reporter, processes, stored["batch"])
+    distances = [Distance(**found) for found in stored.get("distances", [])]
+    with folder.locked(), stoppable(f"stopped; {how_to_go_on('sweep', path)}"):
+        call, position = Calls(folder).last()
+        if position is None:
+            stage = known.next_stage()
         else:
-            stage = running.next_stage()
+            known.results = parts.collected(path)
+            stage = known.stage_again(position)
         require(
-            stored["identity"].get("data") == running.fingerprint(),
+            stored["identity"].get("data") == known.fingerprint(),
             f"the data are no longer those that {path} began with: start again",
         )
-        reporter.fact("resuming", f"{path} after {running.call} calls, {len(running.results)} members are through")
-        return _train(reporter, folder, running, stage, position)
+        reporter.fact("resuming", f"{path} after {call} calls, {len(known.results)} members are through")
+        return _train(reporter, Running(known, folder, call, distances), stage, position)
 
 
 def _sweep(config: SweepConfig, reporter: Reporter, processes: Processes, batch: int = 0) -> Sweep:
     if config.train.network.dtype == "float64":
         jax.config.update("jax_enable_x64", True)
-    return Sweep(config, devices.mesh(jax.local_devices()), processes, batch, tell=reporter.working)
-
-
-def _how_to_go_on(path: Path) -> str:
-    return f"go on with: fcnet sweep --resume {path}"
-
-
-@contextmanager
-def _stoppable(message: str) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise Interrupted(message, 128 + signal.SIGINT) from None
-
-
-def _announce(reporter: Reporter, running: Sweep) -> None:
-    """What is known before anything is compiled."""
-    device, count = provenance.device(), running.processes.count
-    kind = f"{device['kind']} cores" if device["platform"] == "cpu" else device["kind"]
-    processes = f", {count} processes" if count > 1 else ""
-    reporter.fact("device", f"{device['platform']}: {running.mesh.size} × {kind}, JAX {jax.__version__}{processes}")
-    reporter.fact("members", running.config.describe())
-
-
-def _describe(reporter: Reporter, running: Sweep, first: PlannedStage) -> None:
-    data = running.anything.description
-    sizes = " / ".join(f"{count:,} {name}" for name, count in data.rows.items())
-    folds = f", {len(running.datasets)} splits" if len(running.datasets) > 1 else ""
-    reporter.fact("data", f"{data.name} ({data.origin}): {sizes} rows{folds}")
-    anywhere = {name for group in first.groups for name in _present(group)}
-    for group, plan in zip(first.groups, first.plans, strict=True):
-        reporter.fact("program", _program(group, plan, running.mesh.size, anywhere))
-    took = duration(first.seconds) if first.seconds >= 1 else "a second"
-    reporter.fact("plan", f"at most {took} for the {_stage_name(running.config)}")
-
-
-def _present(group: Group) -> set[str]:
-    """The hyper-parameters in a group's program."""
-    return {name for name, value in group.hparams._asdict().items() if value is not None}
-
-
-def _stage_name(config: SweepConfig) -> str:
-    return "first batch of the search" if config.search else "whole sweep" if not config.halving else "first rung"
-
-
-def _program(group: Group, plan: Plan, lanes: int, anywhere: set[str]) -> str:
-    model = group.spec.model
-    absent = [f"without {name.replace('_', ' ')}" for name in sorted(anywhere - _present(group))]
-    how = "in turn, bit for bit their solo runs" if plan.mode == "exact" else "together (vmap)"
-    how += ", rows read in blocks, once for all" if plan.stream_bytes else ""
-    waves = f"{plan.waves} wave{'s' if plan.waves > 1 else ''}"
-    what = ", ".join([group.spec.loss.replace("_", " "), *absent])
-    return (
-        f"{'-'.join(map(str, model.sizes))} {group.spec.optimizer.name}, {what}: "
-        f"{len(group.entrants):,} members {how}; {lanes} × {plan.slots} at a time, {waves}; "
-        f"{size_text(plan.bytes_of_member)} a member, {size_text(plan.bytes)} a device; "
-        f"{1e3 * plan.seconds_of_epoch:.3g} ms per member and epoch"
-    )
-
-
-def _check_gradients(reporter: Reporter, first: PlannedStage, running: Sweep) -> None:
-    """By hand and by jax.grad, once for each network, loss and set of hyper-parameters."""
-    once = {(group.spec.objective, *sorted(_present(group))): group.entrants[0] for group in first.groups}
-    for entrant in once.values():
-        reporter.gradients(check_gradients(entrant.spec, entrant.hparams, running.datasets[entrant.data], entrant.seed))
+    return Sweep(config, devices.mesh(jax.local_devices()), processes, reporter.working, batch)
 
 
 def _plain(stage: PlannedStage) -> list[dict[str, Any]]:
@@ -192,16 +124,16 @@ def _plain(stage: PlannedStage) -> list[dict[str, Any]]:
 
 def _train(
     reporter: Reporter,
-    folder: SweepFolder,
-    running: Sweep,
+    running: Running,
     stage: PlannedStage | None,
     position: dict[str, Any] | None,
     *,
     silent: bool = False,
 ) -> Path:
-    score = metrics.SCORE_TITLES[running.score]
+    path, score = running.folder.path, metrics.SCORE_TITLES[running.sweep.score]
+    resumed_by = how_to_go_on("sweep", path)
     with (
-        _stoppable(f"stopped; {_how_to_go_on(folder.path)}"),
+        stoppable(f"stopped; {resumed_by}"),
         finish_chunk_on_signals() as received,
         SweepDisplay(reporter, score) as display,
     ):
@@ -210,29 +142,18 @@ def _train(
             display(progress)
             if received:
                 raise Interrupted(
-                    f"stopped after {progress.done} of {progress.members} members; {_how_to_go_on(folder.path)}",
-                    128 + received[0],
+                    f"stopped after {progress.done} of {progress.members} members; {resumed_by}", 128 + received[0]
                 )
 
-        running.train(folder, stage, listen, position=position)
-    if running.processes.index == 0:
-        conclude(reporter, folder, running)
+        running.train(stage, position, listen)
+    if running.sweep.processes.index == 0:
+        parts.write_final(path)
+        sweep_facts.compare(reporter, running.distances)
+        running.folder.update(status="finished")
+        # what only a sweep that goes on needs
+        shutil.rmtree(running.folder.parts, ignore_errors=True)
+        shutil.rmtree(running.folder.states, ignore_errors=True)
         if not silent:
-            show(folder.path)
+            show(path)
     devices.barrier("the results of the sweep", seconds=600)
-    return folder.path
-
-
-def conclude(reporter: Reporter, folder: SweepFolder, running: Sweep) -> None:
-    """Join the parts into the two tables, remove what is no longer needed, and say how far solo runs are."""
-    tables.write_final(folder.path)
-    for distance in running.distances:
-        same = (
-            "equals its solo run bit for bit"
-            if distance.equal
-            else (f"is {distance.loss:.1g} (relative) from its solo run's losses at most")
-        )
-        reporter.fact("checked", f"member {distance.member}, {distance.mode}: {same} over {distance.epochs} epochs")
-    folder.update(status="finished")
-    for scratch in (folder.parts, folder.path / "states"):
-        shutil.rmtree(scratch, ignore_errors=True)
+    return path

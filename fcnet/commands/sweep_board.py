@@ -7,27 +7,28 @@ from rich.markup import escape
 from rich.table import Table
 
 from fcnet.analysis import Interval
-from fcnet.commands.sweep_figures import cell_text, values_text
+from fcnet.analysis.intervals import standard_errors
+from fcnet.commands.sweep_figures import cell_text, values_text, varying
 from fcnet.console import Reporter
 from fcnet.metrics import SCORE_TITLES
+from fcnet.sweeps.config import SweepConfig
 from fcnet.sweeps.leaders import Board, Standing, is_certain
+from fcnet.sweeps.results import SweepResults
 
 UNDECIDED = "≈"
 # Columns in which any table has room.
 UNLIMITED = 10_000
+# With so few seeds or folds the length of an interval is mostly Student's t, and is explained.
+FEW = 3
 
 
-def print_board(reporter: Reporter, board: Board, score: str, varied: Sequence[str], top: int) -> None:
-    """The ``top`` best settings; the axes in columns of their own where the terminal is wide enough.
-
-    Args:
-        score: "accuracy" or "r2".
-        varied: names of the axes that have several values.
-    """
+def print_board(reporter: Reporter, results: SweepResults, board: Board, top: int) -> None:
+    """The ``top`` best settings; the axes in columns of their own where the terminal is wide enough."""
     console, shown = reporter.console, board.standings[:top]
+    varied = [axis.name for axis in varying(results, board)]
     room = console.options.update(width=UNLIMITED)
     for is_wide, gap in ((True, 2), (True, 1), (False, 2)):
-        table = _table(board, shown, score, varied, is_wide=is_wide, gap=gap)
+        table = _table(board, shown, results.score, varied, is_wide=is_wide, gap=gap)
         if console.measure(table, options=room).maximum <= console.width:
             break
     console.print(table)
@@ -35,7 +36,7 @@ def print_board(reporter: Reporter, board: Board, score: str, varied: Sequence[s
     if more > 0:
         console.print(f"… and {more:,} more {'setting' if more == 1 else 'settings'}: --top {len(board.standings)}")
     console.print()
-    for note in _notes(board, shown):
+    for note in _notes(results.config, board, shown):
         console.print(f"[dim]{escape(note)}[/dim]")
 
 
@@ -111,12 +112,24 @@ def _remark(one: Standing) -> str:
     return ", ".join(named)
 
 
-def _notes(board: Board, shown: Sequence[Standing]) -> list[str]:
+def _few(config: SweepConfig) -> list[str]:
+    """Why intervals are long where there are few seeds or splits to tell how much they matter."""
+    splits = "folds" if config.train.data.folds else "splits"
+    counts = {"seeds": config.seeds, splits: config.number_of_splits}
+    what, count = min(((what, count) for what, count in counts.items() if count > 1), key=lambda one: one[1])
+    if count > FEW:
+        return []
+    wide, usual = standard_errors(count), standard_errors(10)
+    why = f"{wide:.1f} standard errors by Student's t, {usual:.1f} with 10"
+    return [f"{count} {what} make ± long: {why}: add --{what}."]
+
+
+def _notes(config: SweepConfig, board: Board, shown: Sequence[Standing]) -> list[str]:
     """What has to be known to read the numbers."""
     settings = len(board.standings)
     notes = []
     if any(isfinite(one.score.high) for one in shown):
-        notes.append("±: 95 % interval of the mean over the setting's members.")
+        notes += ["±: 95 % interval of the mean over the setting's members.", *_few(config)]
     else:
         notes.append("One member a setting gives no interval: add --seeds.")
     if any(_is_open(one.difference) for one in shown):

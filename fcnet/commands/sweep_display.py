@@ -7,7 +7,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
 from rich.progress import Progress as Bar
 
 from fcnet.console import SECONDS_BETWEEN_LINES, Reporter, duration, score_text
-from fcnet.sweeps.running import Progress
+from fcnet.sweeps.progress import Progress
 
 
 class SweepDisplay:

@@ -10,13 +10,13 @@ import numpy as np
 
 from fcnet.analysis import Interval
 from fcnet.commands.sweep_board import print_board
-from fcnet.commands.sweep_figures import draw, values_text, varying
+from fcnet.commands.sweep_figures import draw, values_text
 from fcnet.console import Reporter
 from fcnet.errors import require
 from fcnet.sweeps import leaders
-from fcnet.sweeps import results as tables
 from fcnet.sweeps.leaders import Board, By, is_certain
-from fcnet.sweeps.results import SweepResults
+from fcnet.sweeps.results import SweepResults, read
+from fcnet.sweeps.tables import MEMBERS_FILE
 
 # Diverged members that are named one by one.
 MOST_NAMED = 3
@@ -35,7 +35,7 @@ def show(run: Path, *, by: By = "validation", top: int = 10, json: bool = False,
         InputError: not the folder of a sweep, nobody is through yet, or a file is damaged.
     """
     require(top >= 1, f"--top must be at least 1, got {top}")
-    results = tables.read(run)
+    results = read(run)
     board = leaders.board(results, by) if leaders.ranking_part(results, by) else None
     drawn = draw(results, board, run) if figures and board is not None else []
     reporter = Reporter()
@@ -50,7 +50,7 @@ def show(run: Path, *, by: By = "validation", top: int = 10, json: bool = False,
     if board.by != by:
         reporter.fact("ranking", f"by the {board.by} score, because there is no {by} part")
     reporter.result()
-    print_board(reporter, board, results.score, [axis.name for axis in varying(results, board)], top)
+    print_board(reporter, results, board, top)
     reporter.result()
     if drawn:
         reporter.fact("figures", " · ".join(str(path) for path in drawn))
@@ -78,7 +78,7 @@ def _print_members(reporter: Reporter, results: SweepResults) -> None:
         reporter.fact("diverged", f"member {told['member']:,} ({_place(told)}): {told['cause']}")
     more = counts.get("diverged", 0) - MOST_NAMED
     if more > 0:
-        reporter.fact("", f"… and {more:,} more: see the column cause of {tables.MEMBERS_FILE}")
+        reporter.fact("", f"… and {more:,} more: see the column cause of {MEMBERS_FILE}")
 
 
 def _diverged(results: SweepResults) -> list[dict[str, Any]]:

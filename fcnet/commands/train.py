@@ -1,110 +1,25 @@
 """fcnet train: check the gradients, train, judge, draw, and keep the run folder true at every moment."""
 
-import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 from jax.sharding import Mesh
 
-from fcnet import checkpoint, devices, gradcheck, metrics, provenance, runs, streaming
+from fcnet import checkpoint, devices, metrics, runs, streaming
 from fcnet.commands.conclude import conclude
-from fcnet.commands.interrupts import finish_chunk_on_signals, how_to_go_on, resumable
+from fcnet.commands.first_gradients import check_gradients
+from fcnet.commands.interrupts import finish_chunk_on_signals, how_to_go_on, stoppable
+from fcnet.commands.recorder import Recorder
+from fcnet.commands.train_facts import describe
 from fcnet.config import ProcessesConfig, TrainConfig
 from fcnet.console import Reporter
-from fcnet.contracts import Batch, HParams
 from fcnet.data import Dataset, encoding, load
 from fcnet.devices import Processes
 from fcnet.errors import Interrupted, require
-from fcnet.fitting import DivergedError, Progress, as_hparams, check_fits, fit, fresh_state
+from fcnet.fitting import DivergedError, Progress, check_fits, fit
 from fcnet.runs import RunFolder
-from fcnet.train import History, RunSpec, RunState
-
-# A checkpoint takes 0.1 s: at most this often, and at the end.
-SECONDS_BETWEEN_SAVES = 2.0
-# Rows of the batch on which gradients by hand meet jax.grad.
-CHECKED_ROWS = 128
-
-
-def checked_rows(dataset: Dataset) -> Batch:
-    """The first training rows, on the device."""
-    first = (None if array is None else jnp.asarray(array[:CHECKED_ROWS]) for array in dataset.train)
-    return Batch(*first)  # type: ignore[arg-type]  # only weights may be None
-
-
-def check_gradients(spec: RunSpec, hparams: HParams, dataset: Dataset, seed: int) -> gradcheck.Comparison:
-    """This network at its initial parameters: gradients by hand against ``jax.grad`` on one batch."""
-    traced = as_hparams(hparams, spec.model.param_dtype)
-    state, batch = fresh_state(spec, traced, len(dataset.train.y), seed), checked_rows(dataset)
-    return gradcheck.compare_manual_with_autodiff(
-        spec.objective, traced, state.params, batch, state=state.model_state, key=state.key
-    )
-
-
-def _describe(reporter: Reporter, spec: RunSpec, config: TrainConfig, dataset: Dataset) -> None:
-    data, device = dataset.description, provenance.device()
-    count = f"{device['count']} × " if device["count"] > 1 else ""
-    processes = f" in {device['processes']} processes" if device["processes"] > 1 else ""
-    shared = ", each batch shared among them" if config.loop.data_parallel else ""
-    place = f"{device['platform']}: {count}{device['kind']}{processes}{shared}"
-    reporter.fact("device", f"{place}, JAX {jax.__version__}")
-    sizes = " / ".join(f"{count:,} {name}" for name, count in data.rows.items())
-    reporter.fact("data", f"{data.name} ({data.origin}): {sizes} rows")
-    model = spec.model
-    parts = [*_each(model.activation), *(f"{text} norm" for text in _each(model.norm) if text != "none")]
-    if model.output_activation != "identity":
-        parts.append(f"{model.output_activation} outputs")
-    sizes = "-".join(map(str, model.sizes))
-    reporter.fact(
-        "network",
-        f"{sizes}, {', '.join(parts)}, {model.parameter_count:,} parameters, {model.dtype}; "
-        f"{spec.loss.replace('_', ' ')}",
-    )
-    present = {name: value for name, value in config.hparams(data)._asdict().items() if value is not None}
-    settings = [f"{name.replace('_', ' ')} {_numbers(value)}" for name, value in present.items()]
-    if spec.augmentation is not None:
-        settings.append(f"augmented by {' '.join(spec.augmentation.transforms)}")
-    reporter.fact(
-        "optimiser",
-        f"{spec.optimizer.name}, {spec.optimizer.schedule} schedule, {', '.join(settings)}, "
-        f"batches of {spec.batch_size}",
-    )
-
-
-def _numbers(value: Any) -> str:
-    return " ".join(f"{number:g}" for number in _each(value))
-
-
-def _each(value: Any) -> tuple[Any, ...]:
-    return value if isinstance(value, tuple) else (value,)
-
-
-class _Recorder:
-    """Keeps the run folder up to date while training: metrics first, then the checkpoint they belong to."""
-
-    def __init__(self, folder: RunFolder, spec: RunSpec, earlier: History) -> None:
-        self.folder, self.spec = folder, spec
-        stored = folder.read()
-        self.identity, self.seconds = stored["identity"], stored.get("train_seconds", 0.0)
-        self.history = earlier
-        self.saved_at = time.monotonic()
-
-    def __call__(self, told: Progress) -> None:
-        self.seconds += told.seconds
-        joined = (np.concatenate(columns) for columns in zip(self.history, told.history, strict=True))
-        self.history = History(*joined)
-        self.state = told.state
-        if time.monotonic() - self.saved_at >= SECONDS_BETWEEN_SAVES:
-            self.save()
-
-    def save(self) -> None:
-        runs.write_metrics(self.folder, self.history, metrics.score_name(self.spec.loss))
-        checkpoint.save(self.folder.checkpoints, int(self.state.epoch), self.state, self.identity)
-        self.folder.update(train_seconds=round(self.seconds, 3))
-        self.saved_at = time.monotonic()
+from fcnet.train import RunSpec, RunState
 
 
 def train(
@@ -135,8 +50,8 @@ def train(
         return None
     folder = runs.create(out or runs.default_path(dataset.description.name))
     runs.begin(folder, config, dataset)
-    with resumable(folder):
-        _describe(reporter, spec, config, dataset)
+    with stoppable(f"stopped; {how_to_go_on('train', folder.path)}"):
+        describe(reporter, spec, config, dataset)
         comparison = check_gradients(spec, config.hparams(dataset.description), dataset, config.loop.seed)
         reporter.gradients(comparison)
         folder.update(gradient_check=comparison.summary())
@@ -176,12 +91,12 @@ def resume(run: Path, *, quiet: bool = False, others: ProcessesConfig = Processe
         encoding.save(dataset.encoder, folder.encoder)
     spec = config.run_spec(dataset.description)
     check_fits(spec, dataset, mesh)
-    with resumable(folder):
+    with stoppable(f"stopped; {how_to_go_on('train', run)}"):
         state = None if checkpoint.latest(folder.checkpoints) is None else runs.load_state(folder)
         if processes.index > 0:
             _help(config, spec, dataset, state, mesh)
             return None
-        _describe(reporter, spec, config, dataset)
+        describe(reporter, spec, config, dataset)
         reporter.fact("resuming", f"{run} after epoch {0 if state is None else int(state.epoch)}")
         _run(reporter, folder, config, spec, dataset, state, mesh)
     return folder.path
@@ -209,7 +124,7 @@ def _run(
     score = metrics.score_name(spec.loss)
     hparams, dtype = config.hparams(dataset.description), spec.model.param_dtype
     earlier = runs.read_metrics(folder, 0 if state is None else int(state.epoch), dtype)
-    recorder = _Recorder(folder, spec, earlier)
+    recorder = Recorder(folder, spec, earlier)
     stream = _streams(config, dataset, mesh)
     if stream:
         why = "as --stream says" if config.loop.stream else "they are too large for the device's memory"
@@ -221,7 +136,8 @@ def _run(
             display(told)
             if signal := devices.agree(sum(received), mesh):
                 recorder.save()
-                raise Interrupted(f"stopped after epoch {int(told.state.epoch)}; {how_to_go_on(folder)}", 128 + signal)
+                reached = int(told.state.epoch)
+                raise Interrupted(f"stopped after epoch {reached}; {how_to_go_on('train', folder.path)}", 128 + signal)
 
         try:
             outcome = fit(

@@ -12,9 +12,8 @@ from fcnet.console import Reporter, score_text
 from fcnet.errors import require
 from fcnet.metrics import SCORE_TITLES
 from fcnet.sweeps import leaders
-from fcnet.sweeps import results as tables
 from fcnet.sweeps.members import Member
-from fcnet.sweeps.results import SweepResults
+from fcnet.sweeps.results import SweepResults, read
 
 
 def config_from(
@@ -32,7 +31,7 @@ def config_from(
     named += ["--best"] if best else []
     require(len(named) > 0, f"--from {run} needs --best, --setting NUMBER or --member NUMBER")
     require(len(named) == 1, f"{' and '.join(named)} choose different members: give one of them")
-    results = tables.read(run)
+    results = read(run)
     chosen = results.member(leaders.best_member(results, setting=setting) if member is None else member)
     reporter = Reporter(quiet=quiet)
     reporter.fact("from", f"{run}: {_described(results, chosen)}")

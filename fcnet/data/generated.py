@@ -68,7 +68,7 @@ def line(draw: Draw) -> tuple[np.ndarray, np.ndarray]:
 
 
 def moons(draw: Draw) -> tuple[np.ndarray, np.ndarray]:
-    """Two interleaved half circles, Gaussian σ = noise (0.1): scikit-learn's ``make_moons``."""
+    """Two interleaved half circles, Gaussian σ = noise (0.1): scikit-learn's make_moons."""
     from sklearn.datasets import make_moons
 
     return make_moons(draw.samples, noise=0.1 if draw.noise is None else draw.noise, random_state=draw.seed)
@@ -124,5 +124,5 @@ def load(name: str, draw: Draw) -> Source:
     low, high = draw.interval
     require(finite, f"{name} is not finite in float32: choose a smaller --noise or --interval than {low:g} {high:g}")
     task = CLASSIFICATION if law.classes else REGRESSION
-    origin = f"generated: {' '.join((law.draw.__doc__ or '').split())}"
+    origin = f"generated: {' '.join((law.draw.__doc__ or '').split()).removesuffix('.')}"
     return Source(name, task, rows, law.features, origin, law.classes, law.target)

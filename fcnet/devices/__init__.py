@@ -5,13 +5,14 @@ Nothing here is an engine of its own. Arrays are placed by ``jax.sharding`` and 
 """
 
 from fcnet.devices.meetings import agree, barrier, together
-from fcnet.devices.memory import device_bytes
+from fcnet.devices.memory import available_bytes, device_bytes
 from fcnet.devices.placement import local, mesh, replicate, spread, use_every_core, whole
 from fcnet.devices.processes import Processes, join, share
 
 __all__ = [
     "Processes",
     "agree",
+    "available_bytes",
     "barrier",
     "device_bytes",
     "join",

@@ -7,7 +7,7 @@ own corner, y = 1, and away from the others, y = −1. A row's loss is the mean 
 import jax
 import jax.numpy as jnp
 
-from fcnet.arrays import AnyArray, namespace
+from fcnet.arrays import AnyArray, namespace, positive_part
 from fcnet.catalogue import Option, table
 from fcnet.contracts import CLASSIFICATION
 from fcnet.losses.record import Loss, from_slope, from_slopes, softmax_of
@@ -28,7 +28,9 @@ def _hinge_embedding_of_inputs(x: AnyArray, y: AnyArray, *, margin: float) -> tu
     shortfall = margin - x
     push = xp.astype((y != 1) & (shortfall >= 0), x.dtype)
     pull = xp.astype(y != -1, x.dtype)
-    return push * shortfall + pull * x, (pull - push,)
+    zero = xp.zeros_like(x)
+    far = xp.where(y == 1, zero, positive_part(shortfall))
+    return far + xp.where(y == -1, zero, x), (pull - push,)
 
 
 def hinge_embedding(outputs: jax.Array, targets: jax.Array, *, margin: float) -> jax.Array:
@@ -55,7 +57,9 @@ def _of_cosine(cosine: AnyArray, y: AnyArray, margin: float) -> tuple[AnyArray, 
     xp = namespace(cosine)
     excess = cosine - margin
     pull, push = xp.astype(y == 1, cosine.dtype), xp.astype((y == -1) & (excess >= 0), cosine.dtype)
-    return pull * (1 - cosine) + push * excess, push - pull
+    zero = xp.zeros_like(cosine)
+    value = xp.where(y == 1, 1 - cosine, zero) + xp.where(y == -1, positive_part(excess), zero)
+    return value, push - pull
 
 
 def _square(x: AnyArray) -> AnyArray:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from fcnet.activations.smooth import log1p_exp
-from fcnet.arrays import AnyArray, expit, namespace
+from fcnet.arrays import AnyArray, expit, namespace, positive_part
 from fcnet.catalogue import Option, table
 from fcnet.contracts import CLASSIFICATION
 from fcnet.losses.classification import binary_cross_entropy, binary_cross_entropy_by_hand
@@ -27,7 +27,7 @@ def _margin_ranking_of_inputs(
     xp = namespace(x1)
     shortfall = margin - y * (x1 - x2)
     inside = xp.astype(shortfall >= 0, x1.dtype)
-    return inside * shortfall, (-y * inside, y * inside)
+    return positive_part(shortfall), (-y * inside, y * inside)
 
 
 def margin_ranking(outputs: jax.Array, targets: jax.Array, *, margin: float) -> jax.Array:
@@ -66,9 +66,10 @@ def _multi_margin(
     shortfall = margin - own + outputs
     inside = (1 - targets) * xp.astype(shortfall > 0, outputs.dtype)
     scale = xp.sum(weighted(targets, class_weights), axis=-1, keepdims=True) / outputs.shape[-1]
-    each, pull = (inside * shortfall, inside) if p == 1 else (inside * shortfall * shortfall, 2 * inside * shortfall)
+    reach = positive_part(shortfall)
+    each, pull = (reach, inside) if p == 1 else (reach * reach, 2 * inside * shortfall)
     slope = scale * (pull - targets * xp.sum(pull, axis=-1, keepdims=True))
-    return xp.sum(scale * each, axis=-1), slope
+    return xp.sum(scale * (1 - targets) * each, axis=-1), slope
 
 
 def multilabel_margin(outputs: jax.Array, targets: jax.Array) -> jax.Array:
@@ -86,7 +87,7 @@ def _multilabel_margin(outputs: AnyArray, targets: AnyArray) -> tuple[AnyArray, 
     shortfall = 1 - (outputs[:, :, None] - outputs[:, None, :])
     pairs = targets[:, :, None] * (1 - targets[:, None, :]) / outputs.shape[-1]
     inside = pairs * xp.astype(shortfall > 0, outputs.dtype)
-    return xp.sum(inside * shortfall, axis=(1, 2)), xp.sum(inside, axis=1) - xp.sum(inside, axis=2)
+    return xp.sum(pairs * positive_part(shortfall), axis=(1, 2)), xp.sum(inside, axis=1) - xp.sum(inside, axis=2)
 
 
 def soft_margin(outputs: jax.Array, targets: jax.Array) -> jax.Array:

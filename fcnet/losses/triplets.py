@@ -9,7 +9,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from fcnet.arrays import AnyArray, namespace
+from fcnet.arrays import AnyArray, namespace, positive_part
 from fcnet.catalogue import Option, table
 from fcnet.contracts import CLASSIFICATION
 from fcnet.losses.distances import (
@@ -70,7 +70,7 @@ def _of_triplets(
     inside = xp.astype(shortfall >= 0, anchor.dtype)
     slopes = (near_by_anchor - far_by_anchor, near_by_positive - far_by_positive, -far_by_negative)
     by_anchor, by_positive, by_negative = (inside[:, None] * slope for slope in slopes)
-    return inside * shortfall, (by_anchor, by_positive, by_negative)
+    return positive_part(shortfall), (by_anchor, by_positive, by_negative)
 
 
 def triplet_margin_of_inputs(

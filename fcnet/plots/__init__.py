@@ -3,7 +3,7 @@
 from fcnet.plots.activations import activation, activation_gallery
 from fcnet.plots.errors import error_map
 from fcnet.plots.functions import decision_surfaces, line_fit
-from fcnet.plots.sweep_axes import SweepAxis
+from fcnet.plots.sweep_axes import Colours, SweepAxis
 from fcnet.plots.sweep_curves import LINES, SettingCurves, sweep_curves
 from fcnet.plots.sweep_heatmap import score_line, score_map
 from fcnet.plots.sweep_parallel import parallel
@@ -12,6 +12,7 @@ from fcnet.plots.training import MOST_NUMBERS, confusion, curves, predicted_agai
 __all__ = [
     "LINES",
     "MOST_NUMBERS",
+    "Colours",
     "SettingCurves",
     "SweepAxis",
     "activation",

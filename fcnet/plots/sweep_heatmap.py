@@ -50,7 +50,8 @@ def _cells(
     whole = np.where(lost > 0, np.nan, means)  # who diverged does not lead
     best = np.unravel_index(np.nanargmax(whole if np.isfinite(whole).any() else means), means.shape)
     _outline(panel, best)
-    drawn.legend(loc="outside lower right")
+    _hatch(panel, np.isnan(means) & (lost > 0))
+    drawn.legend(loc="outside lower right", ncols=2)
     colours.bar(drawn, panel, label)
     panel.set_title(title)
     save(drawn, path)
@@ -71,6 +72,16 @@ def _outline(panel: Any, cell: Any) -> None:
     corner = (cell[1] - 0.5, cell[0] - 0.5)
     look: dict[str, Any] = {"facecolor": "none", "edgecolor": ORANGE, "linewidth": 3, "clip_on": False, "zorder": 5}
     panel.add_patch(Rectangle(corner, 1, 1, label="best", **look))
+
+
+def _hatch(panel: Any, cells: np.ndarray) -> None:
+    """Cells that have no score, because all of their members diverged."""
+    from matplotlib.patches import Rectangle
+
+    look: dict[str, Any] = {"facecolor": "#DDDDDD", "edgecolor": "#AAAAAA", "hatch": "//", "linewidth": 0}
+    for number, (row, column) in enumerate(np.argwhere(cells)):
+        label = "" if number else "all diverged"
+        panel.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, label=label, **look))
 
 
 def _numbers(panel: Any, means: np.ndarray, lost: np.ndarray, colours: Colours) -> None:
@@ -126,13 +137,19 @@ def score_line(
     looks = ((BLUE, "-", -0.05), (ORANGE, "--", 0.05))
     for (part, values), (color, dashes, shift) in zip(shown.items(), looks, strict=False):
         mean, low, high = values.T
-        if is_named:
+        if is_named or np.isfinite(mean).sum() == 1:  # a single one makes no band
             ends = np.array([mean - low, high - mean])
             panel.errorbar(places + shift, mean, ends, fmt="o", color=color, capsize=5, label=part)
-            panel.set_xlim(-0.5, len(places) - 0.5)
         else:
             panel.plot(places, mean, color=color, linestyle=dashes, marker="o", label=part)
             panel.fill_between(places, low, high, color=color, alpha=0.18, linewidth=0)
+    if axis.is_scale:
+        known = np.concatenate([values[:, 0] for values in shown.values()])
+        # those without a mean have a place, too, which the lines leave out
+        panel.update_datalim(np.column_stack([places, np.full(len(places), known[np.isfinite(known)][0])]))
+        panel.autoscale_view()
+    else:
+        panel.set_xlim(-0.5, len(axis.levels) - 0.5)
     _look_at_means(panel, np.concatenate(list(shown.values())))
     _mark_diverged(panel, places, diverged[order], has_shares=not axis.is_scale)
     panel.set_ylabel(label)

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from fcnet.plots.style import ORANGE, figure, save, styled
-from fcnet.plots.sweep_axes import Colours, SweepAxis, shown_from
+from fcnet.plots.sweep_axes import Colours, SweepAxis
 
 # More lines than this cannot be told apart.
 MOST_LINES = 150
 # Share of the height over which lines through the same value are spread, so that they do not hide each other.
 SPREAD = 0.035
+CAPTION = "Lines through the same value are drawn a little apart, the better ones above."
 
 
 @styled
@@ -26,8 +27,7 @@ def parallel(axes: Sequence[SweepAxis], score: np.ndarray, *, label: str, title:
     """
     colours, chosen = Colours(score), _chosen(len(score))
     drawn, (panel,) = figure(float(np.clip(3 + 2.2 * len(axes), 7.5, 18)), 6)
-    low, high = shown_from(score), float(np.nanmax(score))
-    last = np.clip((score - low) / (high - low if high > low else 1), 0, 1)
+    last = colours.heights(score)
     heights = np.column_stack([*(_spread(_height(axis), last)[chosen] for axis in axes), last[chosen]])
     across = np.linspace(0, len(axes), 40 * len(axes) + 1)
     alpha = float(np.clip(60 / len(chosen), 0.5, 0.9))
@@ -37,11 +37,13 @@ def parallel(axes: Sequence[SweepAxis], score: np.ndarray, *, label: str, title:
             panel.plot(across, _smooth(line), color="#AAAAAA", linewidth=0.9, linestyle=":")
         else:
             panel.plot(across, _smooth(line), color=colours.of(value), linewidth=1.3, alpha=alpha)
-    panel.plot(across, _smooth(heights[-1]), color=ORANGE, linewidth=3.5, label="best")
-    _rulers(panel, axes, (low, high), label, diverged=bool(np.isnan(score).any()), is_cut=colours.is_cut)
+    panel.plot(across, _smooth(heights[-1]), color=ORANGE, linewidth=3.5, label="best", zorder=4)
+    _rulers(panel, axes, colours, label, diverged=bool(np.isnan(score).any()))
     panel.legend(loc="lower right", bbox_to_anchor=(1, 1.06), borderaxespad=0)
     few = len(chosen) < len(score)
     panel.set_title(title + (f", {len(chosen)} of {len(score):,} settings" if few else ""), pad=30)
+    if any(len(set(axis.cells)) < len(axis.cells) for axis in axes):
+        drawn.supxlabel(CAPTION, x=0.02, ha="left", fontsize=10)
     save(drawn, path)
 
 
@@ -83,18 +85,18 @@ def _smooth(heights: np.ndarray) -> np.ndarray:
     return heights[left] * (1 - eased) + heights[left + 1] * eased
 
 
-def _rulers(
-    panel: Any, axes: Sequence[SweepAxis], ends: tuple[float, float], label: str, *, diverged: bool, is_cut: bool
-) -> None:
+def _rulers(panel: Any, axes: Sequence[SweepAxis], colours: Colours, label: str, *, diverged: bool) -> None:
     """The vertical lines with their names and values."""
+    from matplotlib.patheffects import withStroke
     from matplotlib.ticker import LogLocator, MaxNLocator
 
-    said = {"fontsize": 10, "ha": "right", "va": "center", "zorder": 4}
-    ground = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1}
+    # a rim around the letters hides no line, as a box would
+    rim = [withStroke(linewidth=3, foreground="white")]
+    said = {"fontsize": 10, "ha": "right", "va": "center", "zorder": 5, "path_effects": rim}
 
-    def tick(place: float, height: float, text: str, **look: Any) -> None:
+    def tick(place: float, height: float, text: str) -> None:
         panel.plot([place - 0.02, place], [height, height], color="black", linewidth=1, zorder=4)
-        panel.text(place - 0.035, height, text, bbox=ground, **(said | look))
+        panel.text(place - 0.035, height, text, **said)
 
     for place, axis in enumerate(axes):
         panel.axvline(place, color="black", linewidth=1, zorder=3)
@@ -110,14 +112,10 @@ def _rulers(
         for value in values[(values >= low) & (values <= high)]:
             share = np.log(value / low) / np.log(high / low) if axis.is_log else (value - low) / (high - low)
             tick(place, float(share), f"{value:.3g}")
-    place, (low, high) = len(axes), ends
+    place = len(axes)
     panel.axvline(place, color="black", linewidth=1, zorder=3)
-    for value in _within(MaxNLocator(6).tick_values(low, high), low, high):
-        height = (value - low) / (high - low or 1)
-        if not is_cut or height > 0.04:
-            panel.text(place + 0.035, height, f"{value:.4g}", **(said | {"ha": "left"}))
-    if is_cut:
-        panel.text(place + 0.035, 0, f"≤ {low:.3g}", **(said | {"ha": "left"}))
+    for value, text in colours.ticks().items():
+        panel.text(place + 0.035, float(colours.norm(value)), text, **(said | {"ha": "left"}))
     if diverged:
         panel.text(place + 0.035, -0.08, "diverged", **(said | {"ha": "left"}))
     panel.set_xticks(range(len(axes) + 1), [*(axis.title for axis in axes), label], fontweight="bold")
@@ -129,7 +127,3 @@ def _rulers(
     panel.grid(visible=False)
     for side in ("left", "bottom"):
         panel.spines[side].set_visible(False)
-
-
-def _within(values: Any, low: float, high: float) -> list[float]:
-    return [value for value in values if low <= value <= high]

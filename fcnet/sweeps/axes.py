@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from fcnet.config import TrainConfig
 from fcnet.errors import InputError, require, unknown
-from fcnet.sweeps.fields import FIELDS, flag, read, typed, written
+from fcnet.sweeps.fields import FIELDS, flag, read, typed, with_values, written
 
 GRIDS, RANDOM = ("linear", "log"), ("uniform", "loguniform")
 # The most values an axis may have: they are kept in memory and in the results.
@@ -96,6 +97,8 @@ def _range(name: str, text: str) -> Axis:
     low, high = (_end(name, here, number) for number in numbers[:2])
     require(low < high, f"{here}: {numbers[0]} must be below {numbers[1]}")
     require("log" not in kind or low > 0, f"{here}: a logarithmic range must begin above 0")
+    for end in (low, high):
+        _require_allowed(name, here, end)
     if kind in RANDOM:
         return Axis(name, text, (), kind, low, high)
     count = _count(here, numbers[2])
@@ -117,6 +120,15 @@ def _end(name: str, here: str, word: str) -> float:
         return value
     require(value.is_integer(), f"{here}: {flag(name)} takes whole numbers, got {word}")
     return int(value)
+
+
+def _require_allowed(name: str, here: str, end: float) -> None:
+    """Whether a run takes the value, told with the whole range: nobody wrote the value of an end alone."""
+    shape = {"width": 1, "depth": 1}
+    try:
+        with_values(TrainConfig(), shape | {name: end} if name in shape else {name: end})
+    except InputError as wrong:
+        raise InputError(f"{here}: {wrong}") from None
 
 
 def _count(here: str, word: str) -> int:

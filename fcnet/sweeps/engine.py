@@ -16,9 +16,9 @@ from fcnet.data import Dataset, DataSpec
 from fcnet.sweeps.groups import Entrant, Group, lane_data, stacked
 from fcnet.sweeps.lanes import Lanes
 from fcnet.sweeps.program import LaneData, Shape
-from fcnet.sweeps.results import MemberResult
 from fcnet.sweeps.streamed import StreamData, programs_for, stream_data
-from fcnet.train import History, RunState, steps_per_epoch
+from fcnet.sweeps.tables import MemberResult
+from fcnet.train import History, RunState, is_finished, steps_per_epoch
 
 FINISHED, STOPPED_EARLY, DIVERGED, WAITING = "finished", "stopped early", "diverged", "waiting"
 
@@ -181,12 +181,9 @@ class Engine:
 
     def _harvest(self, before: np.ndarray, history: History, seconds: float) -> Told:
         states = self.states
-        epoch, best_epoch = np.asarray(states.epoch), np.asarray(states.best.epoch)
-        failed = np.asarray(states.failed_step)
-        slots, patience = self.lanes.slots, self.group.spec.patience
-        over = (patience > 0) & (epoch - best_epoch >= patience) if patience else np.zeros(len(slots), bool)
+        epoch, failed, slots = np.asarray(states.epoch), np.asarray(states.failed_step), self.lanes.slots
         occupied = np.array([entrant is not None for entrant in slots])
-        done = occupied & ((epoch >= self.group.spec.epochs) | over | (failed > 0))
+        done = occupied & np.asarray(is_finished(self.group.spec, states))
         paused = occupied & ~done & (epoch >= self.until)
         curves = []
         trained = self._trained(before, epoch, failed, occupied)

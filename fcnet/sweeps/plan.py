@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jax.sharding import Mesh
 
-from fcnet.data import Dataset, DataSpec
+from fcnet.data import Dataset, DataSpec, mapped
 from fcnet.errors import require
 from fcnet.models import MLPSpec
 from fcnet.sweeps.engine import Engine
@@ -45,6 +45,26 @@ class Plan(NamedTuple):
     bytes: int
     seconds_of_epoch: float = float("nan")
     stream_bytes: int = 0
+
+
+def require_room_for_splits(dataset: Dataset, splits: int, available: int) -> None:
+    """Whether the host's memory holds so many more data sets of this size: each split is a copy of its own.
+
+    Args:
+        available: bytes of host memory. Rows that stay on disk take none.
+
+    Raises:
+        InputError: it does not.
+    """
+    parts = [part for part in (dataset.train, dataset.validation, dataset.test) if part is not None]
+    arrays = [array for part in parts for array in part if array is not None]
+    each = sum(array.nbytes for array in arrays if mapped.stored_in(array) is None)
+    budget = int(SHARE_OF_MEMORY * available)
+    require(
+        splits * each <= budget,
+        f"{splits} more splits of {dataset.description.name} need {_gib(splits * each)} of memory, a copy of the data "
+        f"each, but {_gib(budget)} may be used: take fewer --folds, --repeats or --splits",
+    )
 
 
 def operations(model: MLPSpec, rows: int) -> float:

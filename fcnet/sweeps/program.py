@@ -7,7 +7,7 @@ another within a call, and nothing is exchanged between them.
 
 import time
 from collections.abc import Callable
-from functools import cache
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -23,6 +23,9 @@ Mode = Literal["exact", "fast"]
 
 # Rows of history that one call can return, and therefore the most epochs it can run.
 MOST_EPOCHS_A_CALL = 256
+# Compiled programs that are kept, the latest: planning makes about four for each shape of network (two modes, perhaps
+# again with fewer slots), so those of 16 shapes. What comes back later is read from the compilation cache on disk.
+MOST_PROGRAMS = 64
 
 
 class LaneData(NamedTuple):
@@ -269,7 +272,7 @@ def room(spec: RunSpec) -> int:
     return min(MOST_EPOCHS_A_CALL, spec.epochs)
 
 
-@cache
+@lru_cache(maxsize=MOST_PROGRAMS)
 def compile_programs(shape: Shape, hparams: HParams, data: LaneData, slots: int) -> Programs:
     """Compile for lanes of ``slots`` slots, once in a process for the same arguments.
 

@@ -12,7 +12,7 @@ import numpy as np
 from fcnet.sweeps.config import SweepConfig
 from fcnet.sweeps.halving import rungs, survivors
 from fcnet.sweeps.members import Member, Setting, members_of, settings
-from fcnet.sweeps.results import MemberResult
+from fcnet.sweeps.tables import MemberResult
 
 WAITING, DROPPED = "waiting", "dropped"
 

@@ -8,7 +8,7 @@ members that train together in memory. Reading order: ``stream_layout``, ``strea
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from functools import cache, partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -21,6 +21,7 @@ from fcnet.streaming.blocks import Block, ahead, put_ahead, read_epochs
 from fcnet.streaming.validation import Judged as Part
 from fcnet.streaming.validation import evaluate_in_blocks
 from fcnet.sweeps.program import (
+    MOST_PROGRAMS,
     Judged,
     LaneData,
     Programs,
@@ -131,7 +132,7 @@ class Stream(NamedTuple):
         return order, np.arange(steps_per_epoch(self.shape.spec, len(order)), dtype=np.int32)
 
 
-@cache
+@lru_cache(maxsize=MOST_PROGRAMS)
 def compile_streamed(shape: Shape, hparams: HParams, data: LaneData, slots: int) -> Programs:
     """Like ``compile_programs`` for rows that are streamed: ``train`` and ``judge`` take ``StreamData``."""
     started = time.perf_counter()

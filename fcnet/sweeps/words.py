@@ -52,7 +52,8 @@ def lift(words: list[str]) -> list[str]:
     shapes = [name for name in ("width", "depth") if name in names]
     own = next((one.flag for one in found if one.name in ("hidden", "no_hidden")), None)
     clash = own is not None and bool(shapes)
-    require(not clash, f"{' and '.join(map(flag, shapes))} build the hidden layers: leave out {own}")
+    build = "build" if len(shapes) > 1 else "builds"
+    require(not clash, f"{' and '.join(map(flag, shapes))} {build} the hidden layers: leave out {own}")
     result: list[str] = []
     for one in found:
         if one.name in FIELDS:

@@ -1,0 +1,42 @@
+"""How far a sweep is after a call, and how much of it is left at most."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fcnet.sweeps.engine import Engine, Told
+from fcnet.sweeps.planning import PlannedStage, Sweep
+
+
+class Progress(NamedTuple):
+    """What a listener is told after each call.
+
+    ``done``, ``members``: members that are through, and all that are known so far. ``told``: of the call.
+    ``epochs_left``: of all members in this stage, at most. ``group``, ``groups``: which program, of how many.
+    """
+
+    done: int
+    members: int
+    told: Told
+    epochs_left: int
+    group: int
+    groups: int
+
+
+def progress(sweep: Sweep, now: PlannedStage, number: int, engine: Engine, told: Told) -> Progress:
+    """Where the sweep is after a call of the ``engine`` that trains the group ``number`` of its stage ``now``."""
+    later = sum(len(group.entrants) * now.stage.last(group.spec.epochs) for group in now.groups[number + 1 :])
+    waiting = len(engine.lanes.waiting) * engine.until
+    inside = np.asarray(engine.states.epoch)
+    running = sum(
+        engine.until - int(epoch)
+        for entrant, epoch in zip(engine.lanes.slots, inside, strict=True)
+        if entrant is not None
+    )
+    done = sum(result.status != "waiting" for result in sweep.results.values())
+    # a search counts what it may still propose
+    known = len(sweep.stages.members)
+    members = max(sweep.config.number_of_members, 1) if sweep.config.search else known
+    unknown = (members - known) * now.groups[number].spec.epochs
+    left = later + waiting + running + unknown
+    return Progress(done, members, told, left, number + 1, len(now.groups))
