@@ -8,6 +8,7 @@ from pathlib import Path
 
 # A test's program runs once or twice: XLA's expensive passes would take ten times longer than they save. A test whose
 # claim is about optimised programs uses the fixture ``optimised``; FCNET_TESTS_OPTIMISED=1 has all of them so.
+AS_GIVEN = dict(os.environ)
 COMPILED_FAST = {
     "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
     "XLA_FLAGS": " ".join([os.environ.get("XLA_FLAGS", ""), "--xla_cpu_use_fusion_emitters=false"]).strip(),
@@ -58,6 +59,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: order.get(item.path.name, len(order)))
 
 
+@pytest.fixture(autouse=True, scope="module")
+def programs_of_one_file() -> Iterator[None]:
+    """Compiled programs are let go after each file: thousands of them would fill the memory."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture
 def key() -> jax.Array:
     """The one key of a test."""
@@ -105,6 +113,13 @@ def optimised() -> Iterator[None]:
     jax.config.update("jax_disable_most_optimizations", False)
     yield
     jax.config.update("jax_disable_most_optimizations", before)
+
+
+@pytest.fixture(scope="session")
+def optimising() -> dict[str, str]:
+    """The environment of a process whose programs are compiled as users have them."""
+    plain = {name: AS_GIVEN[name] for name in COMPILED_FAST if name in AS_GIVEN}
+    return {name: value for name, value in os.environ.items() if name not in COMPILED_FAST} | plain
 
 
 @pytest.fixture

@@ -31,7 +31,9 @@ GOLDEN, TORCH = golden.load()
         for number, case in enumerate(CASES)
     ],
 )
-def test_row(case, dtype):
+def test_row(case, dtype, request):
+    if dtype == "float32":  # the page tells of the rounding that users have
+        request.getfixturevalue("optimised")
     row = rows.judge(case, *GOLDEN[case.key], dtype)
     unexpected = {name: value for name, value in row.beyond.items() if name not in case.differs}
     assert not unexpected

@@ -21,9 +21,14 @@ RUN = ["--data", "digits", "--hidden", "96", "64", "--patience", "0", "--seed", 
 SHORT, LONG = [*RUN, "--epochs", "500"], [*RUN, "--epochs", "1500"]
 
 
-def start(folder, *words):
-    command = [sys.executable, "-c", "from fcnet.cli import main; main()", "train", *words]
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+@pytest.fixture(scope="module")
+def start(optimising):
+    def start(folder, *words):
+        command = [sys.executable, "-c", "from fcnet.cli import main; main()", "train", *words]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, cwd=folder, env=optimising, stdout=pipe, stderr=pipe, text=True)
+
+    return start
 
 
 def bits(folder):
@@ -34,7 +39,7 @@ def bits(folder):
     return [raw(leaf) for leaf in jax.tree.leaves(load_state(RunFolder(folder)))]
 
 
-def trained(folder, words):
+def trained(start, folder, words):
     process = start(folder, *words, "--out", "run")
     _, error = process.communicate(timeout=300)
     assert process.returncode == 0, error
@@ -42,8 +47,8 @@ def trained(folder, words):
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory):
-    return trained(tmp_path_factory.mktemp("uninterrupted"), SHORT)
+def uninterrupted(start, tmp_path_factory):
+    return trained(start, tmp_path_factory.mktemp("uninterrupted"), SHORT)
 
 
 def assert_same_run(folder, uninterrupted):
@@ -54,9 +59,9 @@ def assert_same_run(folder, uninterrupted):
 
 
 @pytest.mark.slow  # half a minute of training, killed again and again
-def test_killed_at_random_moments(tmp_path):
+def test_killed_at_random_moments(start, tmp_path):
     (tmp_path / "whole").mkdir()
-    uninterrupted = trained(tmp_path / "whole", LONG)
+    uninterrupted = trained(start, tmp_path / "whole", LONG)
     moments = random.Random(20261120)
     words, kills, reached = [*LONG, "--out", "run"], 0, []
     for _ in range(12):
@@ -85,7 +90,7 @@ def test_killed_at_random_moments(tmp_path):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_stopped_politely(number, code, uninterrupted, tmp_path):
+def test_stopped_politely(number, code, start, uninterrupted, tmp_path):
     process = start(tmp_path, *SHORT, "--out", "run")
     for line in process.stdout:
         if line.startswith("training"):

@@ -87,8 +87,9 @@ def find(spec: DataSpec) -> Source:
     for candidate in (data_dir / name, data_dir / name.replace("_", "-")):
         if idx.find(candidate):
             return idx.load(candidate, name if name in idx.MD5 else None)
-    if not prepared.is_known(name):
-        raise unknown("data", name, [*bundled_sets.BUNDLED, *generated_sets.GENERATED, *idx.MD5])
+    ours = [*bundled_sets.BUNDLED, *generated_sets.GENERATED, *idx.MD5]
+    if not prepared.is_known(name) or (name not in ours and name.lower() in ours):
+        raise unknown("data", name, ours)
     if spec.download:
         return prepared.load(name, prepared.prepare(name, data_dir), spec.target, spec.task, spec.drop)
     by_hand = "put its four IDX .gz files" if name in idx.MD5 else "copy the folder of a prepared set"

@@ -150,6 +150,9 @@ def planned(
 ) -> Plan:
     """The plan of a group; ``auto`` tries both modes for a moment and takes the faster.
 
+    Where training in the exact mode takes less time than compiling for it took, that is the faster: the other mode is
+    not compiled to be tried.
+
     Args:
         available: bytes of memory of one device. ``stream_bytes``: see ``Shape``.
         order_seed: of shared batch orders.
@@ -165,9 +168,11 @@ def planned(
     for name in modes:
         shape = Shape(group.spec, name, shared_order, mesh, stream_bytes)
         tell(f"compiling ({name})")
-        plan, _ = fitted(shape, group, available, at_once)
+        plan, programs = fitted(shape, group, available, at_once)
         tell(f"timing ({name})")
         plans.append(timed(shape, plan, group, datasets, order_seed))
+        if plans[-1].seconds_of_epoch * len(group.entrants) * group.spec.epochs < programs.seconds:
+            break  # all of the training is sooner done than another program compiled
     if len(plans) == 1:
         return plans[0]
     exact, fast = plans

@@ -7,12 +7,14 @@ another within a call, and nothing is exchanged between them.
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.stages import Compiled, Lowered
 
 from fcnet import metrics
 from fcnet.contracts import HParams, ModelState, Params
@@ -125,12 +127,12 @@ def members_together(
     return states, history
 
 
-def _begin(shape: Shape, rows: int, states: RunState, hparams: HParams, keys: jax.Array, fresh: jax.Array) -> RunState:
+def _begin(spec: RunSpec, rows: int, states: RunState, hparams: HParams, keys: jax.Array, fresh: jax.Array) -> RunState:
     """Initial states in the slots that are ``fresh``, (slots,) booleans; the other slots stay as they are."""
 
     def slot(own: tuple[RunState, HParams, jax.Array, jax.Array]) -> RunState:
         state, values, key, new = own
-        return jax.lax.cond(new, lambda: initial_state(shape.spec, values, rows, key=key), lambda: state)
+        return jax.lax.cond(new, lambda: initial_state(spec, values, rows, key=key), lambda: state)
 
     return jax.lax.map(slot, (states, hparams, keys, fresh))
 
@@ -198,7 +200,7 @@ class Programs(NamedTuple):
 
 
 class Slots(NamedTuple):
-    """Shapes and dtypes of what the slots of all lanes hold, and the programs that bring states about.
+    """Shapes and dtypes of what the slots of all lanes hold, and the programs that bring states about, to be compiled.
 
     ``one``: of one member's state. ``nobody``, ``begin``: see ``Programs``.
     """
@@ -208,24 +210,27 @@ class Slots(NamedTuple):
     hparams: HParams
     flags: jax.Array
     until: jax.Array
-    nobody: Callable[[], RunState]
-    begin: Callable[..., RunState]
+    nobody: Lowered
+    begin: Lowered
 
 
-def compile_slots(shape: Shape, hparams: HParams, rows: int, slots: int) -> Slots:
-    """For lanes of ``slots`` slots and ``rows`` training rows; ``hparams``: see ``compile_programs``."""
+@lru_cache(maxsize=MOST_PROGRAMS)
+def lower_slots(spec: RunSpec, mesh: Mesh, hparams: HParams, rows: int, slots: int) -> Slots:
+    """For lanes of ``slots`` slots and ``rows`` training rows, in any mode; ``hparams``: see ``compile_programs``."""
     key = jax.eval_shape(lambda: jax.random.key(0))
-    one = jax.eval_shape(lambda h, k: initial_state(shape.spec, h, rows, key=k), hparams, key)
-    count, mesh = shape.mesh.size * slots, shape.mesh
-    states, values, keys = (abstract(tree, count, mesh) for tree in (one, hparams, key))
-    flags, until = (abstract(jax.ShapeDtypeStruct((), dtype), count, mesh) for dtype in (jnp.bool_, jnp.int32))
+    one = jax.eval_shape(lambda h, k: initial_state(spec, h, rows, key=k), hparams, key)
+    states, values, keys = (abstract(tree, mesh.size * slots, mesh) for tree in (one, hparams, key))
+    flags, until = (
+        abstract(jax.ShapeDtypeStruct((), dtype), mesh.size * slots, mesh) for dtype in (jnp.bool_, jnp.int32)
+    )
 
     def begin(states: RunState, hparams: HParams, keys: jax.Array, fresh: jax.Array) -> RunState:
-        return _begin(shape, rows, states, hparams, keys, fresh)
+        return _begin(spec, rows, states, hparams, keys, fresh)
 
-    nobody = jax.jit(lambda: jax.tree.map(_nothing, states), out_shardings=spread(mesh)).lower().compile()
-    begin = over_lanes(mesh, begin, states, values, keys, flags, given_up=0)
-    return Slots(one, states, values, flags, until, nobody, begin)
+    nobody = jax.jit(lambda: jax.tree.map(_nothing, states), out_shardings=spread(mesh)).lower()
+    return Slots(
+        one, states, values, flags, until, nobody, over_lanes(mesh, begin, states, values, keys, flags, given_up=0)
+    )
 
 
 def spread(mesh: Mesh) -> NamedSharding:
@@ -242,18 +247,29 @@ def abstract(tree: Any, count: int, mesh: Mesh) -> Any:
 
 def over_lanes(
     mesh: Mesh, function: Callable[..., Any], *arguments: Any, given_up: int | None = None, common: int | None = None
-) -> Any:
-    """``function`` compiled for each lane by itself; argument ``common`` is whole on every device."""
+) -> Lowered:
+    """``function`` for each lane by itself, to be compiled; argument ``common`` is whole on every device."""
     lane = PartitionSpec(mesh.axis_names[0])
     specs = tuple(PartitionSpec() if place == common else lane for place in range(len(arguments)))
     lane_by_lane = jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=lane, check_vma=False)
     donated = () if given_up is None else (given_up,)
-    return jax.jit(lane_by_lane, donate_argnums=donated).lower(*arguments).compile()
+    return jax.jit(lane_by_lane, donate_argnums=donated).lower(*arguments)
 
 
-def bytes_needed(compiled: Any) -> int:
+@lru_cache(maxsize=4 * MOST_PROGRAMS)
+def _compiled(lowered: Lowered) -> Compiled:
+    return lowered.compile()
+
+
+def compiled(*lowered: Lowered) -> list[Compiled]:
+    """All of them side by side, each once in a process: XLA holds no lock of Python's while it compiles."""
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(_compiled, lowered))
+
+
+def bytes_needed(program: Compiled) -> int:
     """What a compiled program needs of a device."""
-    memory = compiled.memory_analysis()
+    memory: Any = program.memory_analysis()
     return int(
         memory.argument_size_in_bytes
         + memory.output_size_in_bytes
@@ -281,7 +297,8 @@ def compile_programs(shape: Shape, hparams: HParams, data: LaneData, slots: int)
     """
     started = time.perf_counter()
     mesh, most_epochs = shape.mesh, room(shape.spec)
-    lane_data, made = abstract(data, mesh.size, mesh), compile_slots(shape, hparams, data.train.x.shape[0], slots)
+    lane_data = abstract(data, mesh.size, mesh)
+    made = lower_slots(shape.spec, mesh, hparams, data.train.x.shape[0], slots)
 
     def own(tree: Any) -> Any:
         return jax.tree.map(lambda leaf: leaf[0], tree)
@@ -295,13 +312,18 @@ def compile_programs(shape: Shape, hparams: HParams, data: LaneData, slots: int)
         rows = (lane.train.x, lane.train.y) if lane.train.validation is None else None
         return judge(shape.spec, states, done, lane.test, rows)
 
-    training = over_lanes(mesh, train, made.hparams, made.states, lane_data, made.until, given_up=1)
-    return Programs(
-        made.nobody,
-        made.one,
-        made.begin,
-        training,
+    training, judging, nobody, begin = compiled(
+        over_lanes(mesh, train, made.hparams, made.states, lane_data, made.until, given_up=1),
         over_lanes(mesh, judged, made.states, lane_data, made.flags),
+        made.nobody,
+        made.begin,
+    )
+    return Programs(
+        nobody,
+        made.one,
+        begin,
+        training,
+        judging,
         most_epochs,
         bytes_needed(training),
         bytes_of(data),

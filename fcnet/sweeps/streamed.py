@@ -28,7 +28,8 @@ from fcnet.sweeps.program import (
     Shape,
     bytes_of,
     compile_programs,
-    compile_slots,
+    compiled,
+    lower_slots,
     room,
     spread,
 )
@@ -137,7 +138,8 @@ def compile_streamed(shape: Shape, hparams: HParams, data: LaneData, slots: int)
     """Like ``compile_programs`` for rows that are streamed: ``train`` and ``judge`` take ``StreamData``."""
     started = time.perf_counter()
     layout = Layout.of(data, shape.spec.batch_size, shape.stream_bytes)
-    made = compile_slots(shape, hparams, data.train.x.shape[0], slots)
+    made = lower_slots(shape.spec, shape.mesh, hparams, data.train.x.shape[0], slots)
+    nobody, begin = compiled(made.nobody, made.begin)
     programs = compile_stream(shape, made, data, layout)
     stream = Stream(shape, layout, programs)
     rows = max(steps * size for steps, size in layout.blocks)
@@ -145,9 +147,9 @@ def compile_streamed(shape: Shape, hparams: HParams, data: LaneData, slots: int)
     block = bytes_of([some(part, rows, shape.mesh) for part in stored if part is not None])
     staying = bytes_of(layout.staying(data))
     return Programs(
-        made.nobody,
+        nobody,
         made.one,
-        made.begin,
+        begin,
         stream.train,
         stream.judge,
         room(shape.spec),
