@@ -136,8 +136,8 @@ def main(
             best, own = took.fastest(own=False)[1], took.fastest(own=True)[1]
             text = f"speed of fcnet / the best of {len(others)} forms of PyTorch, {networks} networks, {dtype}"
             goals.append(goal(text, best / own, 1.0, at_least=True))
-    sweeps = {f"fcnet, {count} members": contestants.sweep(digits, count, devices=[device]) for count in counts}
-    tables["members"] = {"milliseconds": in_turns("more and more members", sweeps, rounds).milliseconds}
+    name, sweeps = contestants.many_members(digits, counts)
+    tables["members"] = {"milliseconds": in_turns(name, sweeps, rounds).milliseconds}
     write("accelerator", goals, tables=tables, versions=everyone.versions())
     return all(found["reached"] for found in goals)
 

@@ -5,6 +5,7 @@ This is the only file of the benchmarks that knows how fcnet trains many network
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,11 +16,18 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from peers.child import processes
 from peers.problem import Contestant, Problem
 
-from fcnet import HParams, MLPSpec, OptimizerSpec, RunSpec, fitting, train
+from fcnet import DataSpec, HParams, MLPSpec, OptimizerSpec, RunSpec, devices, fitting, train
+from fcnet.data import Dataset, Description, Rows
+from fcnet.sweeps.engine import Engine
+from fcnet.sweeps.groups import Entrant, grouped
+from fcnet.sweeps.lanes import Lanes
+from fcnet.sweeps.plan import fitted
 from fcnet.sweeps.program import LaneData, Mode, Shape, compile_programs
 from fcnet.train import RunState, TrainData
 
 OWN_ORDERS, SHARED_ORDER, EXACT = "fcnet, fast, own orders", "fcnet, fast, shared order", "fcnet, exact"
+# Of a member in a whole sweep: beginning and judging it count, too, as much as in a short run.
+EPOCHS_OF_A_MEMBER = 10
 # More than any benchmark trains; it also is what the learning-rate schedule of each run spans.
 EPOCHS = 1_000_000
 
@@ -113,6 +121,39 @@ def sweep(
         last = float(np.mean(np.asarray(history.train_loss)[:, count - 1]))
 
     return Contestant(networks, epochs, lambda: last)
+
+
+def many_members(problem: Problem, counts: Sequence[int]) -> tuple[str, dict[str, Contestant]]:
+    """Whole sweeps of more and more members, and their title."""
+    sweeps = {f"fcnet, {count} members": whole_sweep(problem, count, EPOCHS_OF_A_MEMBER) for count in counts}
+    return f"whole sweeps of more and more members, {EPOCHS_OF_A_MEMBER} epochs each", sweeps
+
+
+def whole_sweep(problem: Problem, members: int, epochs: int) -> Contestant:
+    """Sweeps from begin to end, fast, each with its own orders: members come and go in the slots that the plan gives.
+
+    An "epoch" of this contestant is a whole sweep; its ``networks`` are members times ``epochs``.
+    """
+    spec, values = replace(run_spec(problem), epochs=epochs), hyper_parameters(problem)
+    classes = tuple(map(str, range(problem.sizes[-1])))
+    inputs, outputs = problem.sizes[0], problem.sizes[-1]
+    about = Description("rows", "classification", "", {"train": len(problem.y)}, (), classes, "", inputs, outputs)
+    rows = {DataSpec("rows"): Dataset(about, Rows(problem.x, problem.y))}
+    entrants = [Entrant(number, spec, values, number, DataSpec("rows")) for number in range(members)]
+    (group,), mesh, last = grouped(entrants, rows, unify=False), devices.mesh(), float("nan")
+    shape = Shape(spec, "fast", False, mesh)
+    plan, _ = fitted(shape, group, devices.device_bytes(mesh.devices.flat[0]))
+
+    def sweeps(count: int) -> None:
+        nonlocal last
+        for _ in range(count):
+            lanes = Lanes.empty(mesh.size, plan.slots, group.entrants, lockstep=False)
+            engine, losses = Engine(shape, group, rows, lanes, number=0, until=epochs), []
+            while not engine.finished:
+                losses += [result.last_train_loss for result in engine.call(epochs).results.values()]
+            last = float(np.mean(losses))
+
+    return Contestant(members * epochs, sweeps, lambda: last)
 
 
 def ways(problem: Problem, networks: int, **options: Any) -> dict[str, Contestant]:

@@ -101,8 +101,7 @@ def one_network(given: Problem, rounds: int) -> Table:
 
 def many_members(given: Problem, counts: tuple[int, ...], rounds: int) -> Table:
     """What a member costs as they become more."""
-    sweeps = {f"fcnet, {count} members": contestants.sweep(given, count) for count in counts}
-    took = in_turns("more and more members", sweeps, rounds)
+    took = in_turns(*contestants.many_members(given, counts), rounds)
     first, *more = took.medians.values()
     text = f"highest cost of a member with up to {counts[-1]} / with {counts[0]}"
     return [goal(text, max(more) / first, 1.1, at_least=False)], {"milliseconds": took.milliseconds}

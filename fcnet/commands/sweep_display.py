@@ -16,7 +16,7 @@ class SweepDisplay:
     def __init__(self, reporter: Reporter, score: str) -> None:
         self.reporter, self.score = reporter, score
         self.live = reporter.console.is_terminal and not reporter.quiet
-        self.epochs, self.seconds, self.since_line, self.best = 0, 0.0, SECONDS_BETWEEN_LINES, float("nan")
+        self.epochs, self.seconds, self.since_line = 0, 0.0, SECONDS_BETWEEN_LINES
         self.bar = Bar(
             TextColumn("[bold]training[/bold]  "),
             MofNCompleteColumn(),
@@ -39,14 +39,11 @@ class SweepDisplay:
     def __call__(self, told: Progress) -> None:
         """Show where the sweep is."""
         self.epochs, self.seconds = self.epochs + told.told.epochs, self.seconds + told.told.seconds
-        for result in told.told.results.values():
-            score = result.best_validation_score
-            self.best = score if isnan(self.best) or score > self.best else self.best
         rate = self.epochs / max(self.seconds, 1e-9)
         parts = [f"program {told.group} of {told.groups}"] if told.groups > 1 else []
         parts.append(f"{rate:,.0f} epochs/s")
-        if not isnan(self.best):
-            parts.append(f"best validation {score_text(self.score, self.best)}")
+        if not isnan(told.best):
+            parts.append(f"best validation {score_text(self.score, told.best)}")
         if rate:
             parts.append(f"{duration(told.epochs_left / rate)} left at most")
         what = " · ".join(parts)

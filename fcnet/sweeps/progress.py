@@ -12,12 +12,14 @@ class Progress(NamedTuple):
     """What a listener is told after each call.
 
     ``done``, ``members``: members that are through, and all that are known so far. ``told``: of the call.
+    ``best``: the highest validation score of any member so far; NaN where there is none.
     ``epochs_left``: of all members in this stage, at most. ``group``, ``groups``: which program, of how many.
     """
 
     done: int
     members: int
     told: Told
+    best: float
     epochs_left: int
     group: int
     groups: int
@@ -33,10 +35,12 @@ def progress(sweep: Sweep, now: PlannedStage, number: int, engine: Engine, told:
         for entrant, epoch in zip(engine.lanes.slots, inside, strict=True)
         if entrant is not None
     )
-    done = sum(result.status != "waiting" for result in sweep.results.values())
+    results = sweep.results.values()
+    done = sum(result.status != "waiting" for result in results)
     # a search counts what it may still propose
     known = len(sweep.stages.members)
     members = max(sweep.config.number_of_members, 1) if sweep.config.search else known
     unknown = (members - known) * now.groups[number].spec.epochs
     left = later + waiting + running + unknown
-    return Progress(done, members, told, left, number + 1, len(now.groups))
+    best = float(np.fmax.reduce([result.best_validation_score for result in results], initial=np.nan))
+    return Progress(done, members, told, best, left, number + 1, len(now.groups))
