@@ -18,7 +18,8 @@ STRICT = {
     "JAX_NUMPY_RANK_PROMOTION": "raise",
     "JAX_NUMPY_DTYPE_PROMOTION": "strict",
     "JAX_COMPILATION_CACHE_DIR": str(Path(__file__).parents[1] / ".jax_cache"),
-    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    # writing the small ones takes as long as compiling them again
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.05",
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     "JAX_PLATFORMS": os.environ.get("JAX_PLATFORMS", "cpu"),
 }

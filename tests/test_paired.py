@@ -35,7 +35,7 @@ def test_mean_over_seeds_or_folds_is_students(random):
     [((16, 5), 0, 1, 0.3), ((16, 5), 0, 0, 1), ((16, 5), 1, 1, 1), ((5, 3), 0, 1, 1), ((3, 1), 0, 0, 1)],
 )
 def test_intervals_hold_the_truth(random, shape, seeds, folds, runs):
-    rounds, inside, naive = 400, 0, 0
+    rounds, inside, naive = 160, 0, 0
     for number in range(rounds):
         table = seeds * random.normal(size=(shape[0], 1)) + folds * random.normal(size=(1, shape[1]))
         table = table + runs * random.normal(size=shape)

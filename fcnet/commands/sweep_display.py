@@ -11,7 +11,7 @@ from fcnet.sweeps.progress import Progress
 
 
 class SweepDisplay:
-    """Members that are through, epochs a second, the best score so far, and the time that is left at most."""
+    """Members that are through, epochs, waves, the best score so far, and the time that is left at most."""
 
     def __init__(self, reporter: Reporter, score: str) -> None:
         self.reporter, self.score = reporter, score
@@ -40,12 +40,14 @@ class SweepDisplay:
         """Show where the sweep is."""
         self.epochs, self.seconds = self.epochs + told.told.epochs, self.seconds + told.told.seconds
         rate = self.epochs / max(self.seconds, 1e-9)
-        parts = [f"program {told.group} of {told.groups}"] if told.groups > 1 else []
-        parts.append(f"{rate:,.0f} epochs/s")
+        parts = [f"{duration(told.epochs_left / rate)} left at most"] if rate else []
+        if told.groups > 1:
+            parts.append(f"program {told.group} of {told.groups}")
+        if told.waves > 1:
+            parts.append(f"wave {told.wave} of {told.waves}")
         if not isnan(told.best):
             parts.append(f"best validation {score_text(self.score, told.best)}")
-        if rate:
-            parts.append(f"{duration(told.epochs_left / rate)} left at most")
+        parts.append(f"{self.epochs:,} epochs, {rate:,.0f} a second")
         what = " · ".join(parts)
         if self.live and self.task is not None:
             self.bar.update(self.task, completed=told.done, total=told.members, what=what)

@@ -14,6 +14,7 @@ class Progress(NamedTuple):
     ``done``, ``members``: members that are through, and all that are known so far. ``told``: of the call.
     ``best``: the highest validation score of any member so far; NaN where there is none.
     ``epochs_left``: of all members in this stage, at most. ``group``, ``groups``: which program, of how many.
+    ``wave``, ``waves``: of its members, as many a wave as there are slots; the next begins with the first free slot.
     """
 
     done: int
@@ -23,6 +24,8 @@ class Progress(NamedTuple):
     epochs_left: int
     group: int
     groups: int
+    wave: int
+    waves: int
 
 
 def progress(sweep: Sweep, now: PlannedStage, number: int, engine: Engine, told: Told) -> Progress:
@@ -43,4 +46,6 @@ def progress(sweep: Sweep, now: PlannedStage, number: int, engine: Engine, told:
     unknown = (members - known) * now.groups[number].spec.epochs
     left = later + waiting + running + unknown
     best = float(np.fmax.reduce([result.best_validation_score for result in results], initial=np.nan))
-    return Progress(done, members, told, best, left, number + 1, len(now.groups))
+    slots, entrants = len(engine.lanes.slots), len(now.groups[number].entrants)
+    wave = -(-(entrants - len(engine.lanes.waiting)) // slots)
+    return Progress(done, members, told, best, left, number + 1, len(now.groups), wave, -(-entrants // slots))
