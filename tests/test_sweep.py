@@ -1,8 +1,10 @@
 """fcnet sweep from words to tables: members that are solo runs, stops and kills, halving, search, bad input."""
 
 import inspect
+import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,14 +13,19 @@ import time
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
 import fcnet
 from fcnet.cli import run
+from fcnet.commands.sweep_display import SweepDisplay
 from fcnet.config import DataConfig, LoopConfig, NetworkConfig, TrainConfig
+from fcnet.console import Reporter
 from fcnet.sweeps import calls as calls_room
 from fcnet.sweeps import running as running_room
 from fcnet.sweeps.config import SweepConfig
+from fcnet.sweeps.engine import Told
 from fcnet.sweeps.folder import SweepFolder
+from fcnet.sweeps.progress import Progress
 
 SMALL = ["--data", "iris", "--hidden", "8", "--epochs", "6", "--patience", "0", "--dropout", "0.1"]
 TRAIN = TrainConfig(DataConfig("iris"), NetworkConfig((8,), dropout=(0.1,)), loop=LoopConfig(epochs=6, patience=0))
@@ -208,6 +215,19 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 130
     assert errors.strip().splitlines()[-1].endswith("go on with: fcnet sweep --resume s")
+
+
+@pytest.mark.parametrize(("width", "last"), [(80, "wave 16 of 16"), (100, "program 4 of 4"), (160, "186 a second")])
+def test_the_live_line_fits_the_terminal_and_keeps_the_count(width, last):
+    console = Console(width=width, force_terminal=True, file=io.StringIO())
+    with SweepDisplay(Reporter(console=console), "accuracy") as display:
+        display(Progress(1872, 1920, Told([], {}, {}, 102_300, 550.0), 0.9926, 8000, 4, 4, 16, 16))
+        with console.capture() as captured:
+            console.print(display.bar.get_renderable())
+    seen = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", captured.get()).replace("\r", "\n").splitlines()
+    (line,) = {line.rstrip() for line in seen if "1872/1920" in line}
+    assert line.endswith(last)
+    assert len(line) <= width
 
 
 def test_halving_drops_settings_and_survivors_are_their_solo_runs(tmp_path):

@@ -9,6 +9,8 @@ from rich.progress import Progress as Bar
 from fcnet.console import SECONDS_BETWEEN_LINES, Reporter, duration, score_text
 from fcnet.sweeps.progress import Progress
 
+SEPARATOR, WIDTH_OF_BAR = " · ", 24
+
 
 class SweepDisplay:
     """Members that are through, epochs, waves, the best score so far, and the time that is left at most."""
@@ -20,7 +22,7 @@ class SweepDisplay:
         self.bar = Bar(
             TextColumn("[bold]training[/bold]  "),
             MofNCompleteColumn(),
-            *([BarColumn(bar_width=24)] if reporter.console.width >= 110 else []),
+            *([BarColumn(bar_width=WIDTH_OF_BAR)] if reporter.console.width >= 110 else []),
             TextColumn("{task.fields[what]}"),
             console=reporter.console,
             transient=True,
@@ -41,18 +43,26 @@ class SweepDisplay:
         self.epochs, self.seconds = self.epochs + told.told.epochs, self.seconds + told.told.seconds
         rate = self.epochs / max(self.seconds, 1e-9)
         parts = [f"{duration(told.epochs_left / rate)} left at most"] if rate else []
-        if told.groups > 1:
-            parts.append(f"program {told.group} of {told.groups}")
-        if told.waves > 1:
-            parts.append(f"wave {told.wave} of {told.waves}")
         if not isnan(told.best):
             parts.append(f"best validation {score_text(self.score, told.best)}")
+        if told.waves > 1:
+            parts.append(f"wave {told.wave} of {told.waves}")
+        if told.groups > 1:
+            parts.append(f"program {told.group} of {told.groups}")
         parts.append(f"{self.epochs:,} epochs, {rate:,.0f} a second")
-        what = " · ".join(parts)
         if self.live and self.task is not None:
-            self.bar.update(self.task, completed=told.done, total=told.members, what=what)
+            room = self._room(told)
+            while len(SEPARATOR.join(parts)) > room and len(parts) > 1:
+                parts.pop()
+            self.bar.update(self.task, completed=told.done, total=told.members, what=SEPARATOR.join(parts))
             return
+        what = SEPARATOR.join(parts)
         self.since_line += told.told.seconds
         if self.since_line >= SECONDS_BETWEEN_LINES or told.done == told.members:
             self.since_line = 0.0
             self.reporter.fact("training", f"{told.done:,} of {told.members:,} members · {what}")
+
+    def _room(self, told: Progress) -> int:
+        """Columns beside the name, the count and the bar: a line that is too long would lose the count."""
+        others = sum(isinstance(column, BarColumn) for column in self.bar.columns) * (WIDTH_OF_BAR + 1)
+        return self.reporter.console.width - len(f"training   {told.done}/{told.members} ") - others
