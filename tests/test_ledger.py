@@ -32,7 +32,7 @@ GOLDEN, TORCH = golden.load()
     ],
 )
 def test_row(case, dtype, request):
-    if dtype == "float32":  # the page tells of the rounding that users have
+    if (case.kind, dtype) == ("activation", "float32"):  # in a hurry, XLA rounds mish's slope at 18 ε
         request.getfixturevalue("optimised")
     row = rows.judge(case, *GOLDEN[case.key], dtype)
     unexpected = {name: value for name, value in row.beyond.items() if name not in case.differs}

@@ -62,6 +62,11 @@ def test_the_packages_own_example(desk):
     assert "fcnet.load(" in second  # README's own block runs that
 
 
+def test_no_heading_stands_twice():
+    headings = re.findall(r"^## .*", README, re.MULTILINE)
+    assert len(headings) == len(set(headings)) > 5
+
+
 def test_links_lead_somewhere():
     for document in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
         text = (ROOT / document).read_text(encoding="utf-8")

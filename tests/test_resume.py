@@ -89,7 +89,9 @@ def test_killed_at_random_moments(start, tmp_path):
     assert_same_run(tmp_path / "run", uninterrupted)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
 def test_stopped_politely(number, code, start, uninterrupted, tmp_path):
     process = start(tmp_path, *SHORT, "--out", "run")
     for line in process.stdout:
