@@ -54,11 +54,6 @@ LONGEST_FIRST = (
 )
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """One more process than cores: some tests do nothing but wait for processes of their own."""
-    return (os.cpu_count() or 1) + 1
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Longest files first; the order within a file stays."""
     order = {name: place for place, name in enumerate(LONGEST_FIRST)}
