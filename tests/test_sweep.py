@@ -9,7 +9,9 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
+import jax
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -20,12 +22,17 @@ from fcnet.cli import run
 from fcnet.commands.sweep_display import SweepDisplay
 from fcnet.config import DataConfig, LoopConfig, NetworkConfig, TrainConfig
 from fcnet.console import Reporter
+from fcnet.contracts import HParams
+from fcnet.errors import InputError
+from fcnet.models import MLPSpec
 from fcnet.sweeps import calls as calls_room
 from fcnet.sweeps import running as running_room
 from fcnet.sweeps.config import SweepConfig
 from fcnet.sweeps.engine import Told
 from fcnet.sweeps.folder import SweepFolder
 from fcnet.sweeps.progress import Progress
+from fcnet.sweeps.resting import read_states, write_states
+from fcnet.train import RunSpec, initial_state
 
 SMALL = ["--data", "iris", "--hidden", "8", "--epochs", "6", "--patience", "0", "--dropout", "0.1"]
 TRAIN = TrainConfig(DataConfig("iris"), NetworkConfig((8,), dropout=(0.1,)), loop=LoopConfig(epochs=6, patience=0))
@@ -180,14 +187,14 @@ def test_a_sweep_that_is_killed_at_any_call_goes_on_to_the_same_tables(
 
 @pytest.mark.slow  # several processes, killed at random moments
 def test_sigkill_at_any_moment_loses_nothing(tmp_path, random):
-    words = ["sweep", "--data", "iris", "--hidden", "8", "--patience", "0", "--epochs", "400", "--seeds", "8"]
+    words = ["sweep", "--data", "iris", "--hidden", "8", "--patience", "0", "--epochs", "3000", "--seeds", "8"]
     words += ["--learning-rate", "0.02,0.1", "--mode", "exact", "--quiet"]
     start = [sys.executable, "-c", "from fcnet.cli import main; main()"]
     assert run([*words, "--out", str(tmp_path / "whole")]) == 0
     command = [*start, *words, "--out", str(tmp_path / "killed")]
     kills = 0
     for _ in range(30):
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             process.wait(timeout=float(random.uniform(2, 12)))
         except subprocess.TimeoutExpired:
@@ -201,6 +208,30 @@ def test_sigkill_at_any_moment_loses_nothing(tmp_path, random):
     assert kills > 0
     assert process.returncode == 0
     same_but_for_seconds(tmp_path / "whole", tmp_path / "killed")
+
+
+def bits(state):
+    plain = state._replace(key=jax.random.key_data(state.key))
+    return [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(plain)]
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone", "of another shape"])
+def test_states_that_cannot_be_gone_on_with_are_one_line(damage, tmp_path):
+    spec, hparams = RunSpec(MLPSpec(4, 3, (8,)), "mse"), HParams(0.1, 0.9)
+    state = initial_state(spec, hparams, 20, key=jax.random.key(0))
+    path, like = tmp_path / "000001.npz", jax.eval_shape(lambda: state)
+    write_states(path, state)
+    found, beside = read_states(path, like)
+    assert beside.size == 0
+    assert bits(found) == bits(state)
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:-100])
+    elif damage == "gone":
+        path.unlink()
+    else:
+        write_states(path, initial_state(replace(spec, model=MLPSpec(4, 3, (9,))), hparams, 20, key=jax.random.key(0)))
+    with pytest.raises(InputError, match="start the sweep again"):
+        read_states(path, like)
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):

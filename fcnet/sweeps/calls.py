@@ -3,16 +3,14 @@
 A call counts once its position is written, the last of its files; what lies there of later calls is forgotten.
 """
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fcnet import checkpoint
 from fcnet.files import read_json, write_json
 from fcnet.sweeps.engine import Resting, Told
 from fcnet.sweeps.folder import SweepFolder
-from fcnet.sweeps.resting import read_resting, write_resting
+from fcnet.sweeps.resting import read_resting, read_states, write_resting, write_states
 from fcnet.sweeps.tables import curve_table, joined, write_table
 from fcnet.train import RunState
 
@@ -49,11 +47,13 @@ class Calls:
         for member, kept in told.resting.items():
             write_resting(self._resting(member, stage), kept)
         if states is not None:
-            self._states.mkdir(parents=True, exist_ok=True)
-            checkpoint.save(self._states, number, states, self.folder.read()["identity"])
+            write_states(self._states / f"{number:06d}.npz", states)
         write_json(self._part("position", number, "json"), position)
         for old in self._positions()[:-1]:
             old.unlink()
+        for old in self._states.glob("*.npz"):
+            if int(old.stem) < number:
+                old.unlink()
         for member in told.results:  # what they began from is no longer needed
             self._resting(member, stage - 1).unlink(missing_ok=True)
 
@@ -71,9 +71,9 @@ class Calls:
         for path in self.folder.parts.glob(f"*-{self.folder.process}-*.parquet"):
             if int(path.stem.split("-")[-1]) > last:
                 path.unlink()
-        for path in self._states.glob("*"):
-            if path.name.split(".")[0].isdigit() and int(path.name.split(".")[0]) > last:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        for path in self._states.glob("*.npz"):
+            if int(path.stem) > last:
+                path.unlink()
         return last, read_json(found[-1]) if found else None
 
     def furthest_stage(self) -> int:
@@ -81,12 +81,8 @@ class Calls:
         return max((read_json(path)["stage"] for path in self.folder.parts.glob("position-*.json")), default=0)
 
     def states(self, like: RunState) -> RunState:
-        """The states of the last call's members.
-
-        Raises:
-            InputError: see ``checkpoint.load``.
-        """
-        return checkpoint.load(self._states, like, self.folder.read()["identity"])
+        """The states of the last call's members; see ``read_states``."""
+        return read_states(max(self._states.glob("*.npz"), default=self._states / "000001.npz"), like)[0]
 
     def resting(self, member: int, stage: int, like: RunState) -> Resting:
         """What a member goes on from that waited since the end of ``stage``; see ``read_resting``."""

@@ -1,6 +1,10 @@
-"""A file for each member that waits for a later stage: its state, and what else is remembered of it."""
+"""Files of states: of all members in training after a call, and of each member that waits for a later stage.
+
+One archive of arrays each, by a process of its own: orbax lets the first of several processes alone write host arrays.
+"""
 
 from pathlib import Path
+from zipfile import BadZipFile
 
 import jax
 import jax.numpy as jnp
@@ -12,37 +16,41 @@ from fcnet.sweeps.engine import Open, Resting
 from fcnet.train import RunState
 
 
-def write_resting(path: Path, kept: Resting) -> None:
-    """Write an unfinished member as an archive of arrays, typed keys as their data.
+def write_states(path: Path, states: RunState, known: np.ndarray | None = None) -> None:
+    """Write a member's state, or that of several, stacked; typed keys as their data.
+
+    Args:
+        known: numbers that are kept beside it.
 
     Raises:
         InputError: the folder cannot be written.
     """
     leaves = [
         np.asarray(jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf)
-        for leaf in jax.tree.leaves(kept.state)
+        for leaf in jax.tree.leaves(states)
     ]
     named = {f"leaf_{number}": leaf for number, leaf in enumerate(leaves)}
-    named["known"] = np.array([kept.known.seconds, *kept.known.last])
+    named["known"] = np.empty(0) if known is None else known
     path.parent.mkdir(parents=True, exist_ok=True)
     write_with(path, lambda temporary: np.savez(temporary, allow_pickle=False, **named))
 
 
-def read_resting(path: Path, like: RunState) -> Resting:
-    """The member that ``write_resting`` left in ``path``.
+def read_states(path: Path, like: RunState) -> tuple[RunState, np.ndarray]:
+    """What ``write_states`` left in ``path``: states, and the numbers beside them.
 
     Args:
-        like: shapes and dtypes of its state.
+        like: shapes and dtypes of the states.
 
     Raises:
-        InputError: its file is not there or damaged.
+        InputError: the file is not there, damaged, or of other states.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        # opened here, because np.load leaves a torn file open
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             leaves, tree = jax.tree.flatten(like)
             read = [stored[f"leaf_{number}"] for number in range(len(leaves))]
             known = stored["known"]
-    except (OSError, ValueError, KeyError) as broken:
+    except (OSError, ValueError, KeyError, BadZipFile) as broken:
         raise InputError(f"{path} is damaged ({type(broken).__name__}): start the sweep again") from None
     typed = [
         jax.random.wrap_key_data(jnp.asarray(got))
@@ -54,5 +62,16 @@ def read_resting(path: Path, like: RunState) -> Resting:
         got.shape == wanted.shape and got.dtype == wanted.dtype for got, wanted in zip(typed, leaves, strict=True)
     )
     require(fits, f"{path} does not belong to this sweep: start the sweep again")
+    return jax.tree.unflatten(tree, typed), known
+
+
+def write_resting(path: Path, kept: Resting) -> None:
+    """Write an unfinished member; see ``write_states``."""
+    write_states(path, kept.state, np.array([kept.known.seconds, *kept.known.last]))
+
+
+def read_resting(path: Path, like: RunState) -> Resting:
+    """The member that ``write_resting`` left in ``path``; see ``read_states``."""
+    state, known = read_states(path, like)
     seconds, *last = (float(value) for value in known)
-    return Resting(jax.tree.unflatten(tree, typed), Open(seconds, tuple(last)))  # type: ignore[arg-type]  # three
+    return Resting(state, Open(seconds, tuple(last)))  # type: ignore[arg-type]  # three
