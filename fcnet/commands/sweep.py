@@ -146,6 +146,7 @@ def _train(
                 )
 
         running.train(stage, position, listen)
+    devices.barrier("the end of training", seconds=600)  # until then, somebody may still read what is removed here
     if running.sweep.processes.index == 0:
         parts.write_final(path)
         sweep_facts.compare(reporter, running.distances)

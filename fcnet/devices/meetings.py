@@ -109,9 +109,12 @@ def _gather(name: str, value: int, seconds: float) -> list[int]:
 
 def _wait_for(client: Any, folder: str, count: int, name: str, seconds: float) -> dict[int, int]:
     deadline, pause = time.monotonic() + seconds, SHORTEST_PAUSE_SECONDS
-    while len(came := _read(client, folder)) < count:
+    while True:
+        left = _read(client, LEFT)  # before who came: one that comes and leaves in between has come
+        came = _read(client, folder)
+        if len(came) == count:
+            return came
         missing = sorted(set(range(count)) - set(came))
-        left = _read(client, LEFT)
         ended = [process for process in missing if left.get(process) == ENDED]
         if ended:
             raise InputError(f"{named(ended)} of {count} ended before the others at: {name}; see what it printed")
@@ -121,7 +124,6 @@ def _wait_for(client: Any, folder: str, count: int, name: str, seconds: float) -
             raise InputError(f"{named(missing)} of {count} did not come within {seconds:g} s to: {name}")
         time.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-    return came
 
 
 def _read(client: Any, folder: str) -> dict[int, int]:
