@@ -81,7 +81,7 @@ def save(folder: Path, epoch: int, state: Any, identity: dict[str, str]) -> None
             manager.save(
                 epoch,
                 args=orbax.args.Composite(
-                    state=orbax.args.PyTreeSave(jax.tree.map(np.asarray, _data(state))),
+                    state=orbax.args.PyTreeSave(jax.tree.map(np.asarray, plain(state))),
                     identity=orbax.args.PyTreeSave(identity),
                 ),
             )
@@ -119,7 +119,7 @@ def load(folder: Path, like: Any, identity: dict[str, str]) -> Any:
         found = manager.restore(epoch, args=orbax.args.Composite(identity=orbax.args.PyTreeRestore()))["identity"]
         other = [name for name, value in identity.items() if found.get(name) != value]
         require(not other, f"checkpoint {where} belongs to another run: its {' and '.join(other)} differ")
-        wanted = jax.eval_shape(_data, like)
+        wanted = jax.eval_shape(plain, like)
         how = jax.tree.map(lambda leaf: orbax.RestoreArgs(restore_type=np.ndarray), wanted)
         restore = orbax.args.PyTreeRestore(item=wanted, restore_args=how)
         state = manager.restore(epoch, args=orbax.args.Composite(state=restore))["state"]
@@ -128,17 +128,22 @@ def load(folder: Path, like: Any, identity: dict[str, str]) -> Any:
         same = got.shape == expected.shape and got.dtype == expected.dtype
         name = jax.tree_util.keystr(path)
         require(same, f"checkpoint {where}: {name} is {got.dtype}{got.shape}, not {expected.dtype}{expected.shape}")
-    return jax.tree.map(_as, like, state)
+    return typed(like, state)
 
 
 def _is_key(leaf: Any) -> bool:
     return bool(jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key))
 
 
-def _data(tree: Any) -> Any:
-    """Typed keys as the numbers they consist of."""
+def plain(tree: Any) -> Any:
+    """Typed keys as the numbers they consist of; all else as it is."""
     return jax.tree.map(lambda leaf: jax.random.key_data(leaf) if _is_key(leaf) else leaf, tree)
 
 
-def _as(like: Any, stored: np.ndarray) -> jax.Array:
-    return jax.random.wrap_key_data(jnp.asarray(stored)) if _is_key(like) else jnp.asarray(stored)
+def typed(like: Any, stored: Any) -> Any:
+    """Device arrays of what ``plain`` became on disk, with keys where ``like`` has them."""
+
+    def array(wanted: Any, leaf: np.ndarray) -> jax.Array:
+        return jax.random.wrap_key_data(jnp.asarray(leaf)) if _is_key(wanted) else jnp.asarray(leaf)
+
+    return jax.tree.map(array, like, stored)

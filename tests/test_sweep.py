@@ -31,7 +31,7 @@ from fcnet.sweeps.config import SweepConfig
 from fcnet.sweeps.engine import Told
 from fcnet.sweeps.folder import SweepFolder
 from fcnet.sweeps.progress import Progress
-from fcnet.sweeps.resting import read_states, write_states
+from fcnet.sweeps.states import read_states, write_states
 from fcnet.train import RunSpec, initial_state
 
 SMALL = ["--data", "iris", "--hidden", "8", "--epochs", "6", "--patience", "0", "--dropout", "0.1"]

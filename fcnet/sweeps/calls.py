@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fcnet.files import read_json, write_json
 from fcnet.sweeps.engine import Resting, Told
 from fcnet.sweeps.folder import SweepFolder
-from fcnet.sweeps.resting import read_resting, read_states, write_resting, write_states
+from fcnet.sweeps.states import read_resting, read_states, write_resting, write_states
 from fcnet.sweeps.tables import curve_table, joined, write_table
 from fcnet.train import RunState
 
@@ -47,7 +47,7 @@ class Calls:
         for member, kept in told.resting.items():
             write_resting(self._resting(member, stage), kept)
         if states is not None:
-            write_states(self._states / f"{number:06d}.npz", states)
+            write_states(self._state(number), states)
         write_json(self._part("position", number, "json"), position)
         for old in self._positions()[:-1]:
             old.unlink()
@@ -80,9 +80,9 @@ class Calls:
         """The latest stage that any process has begun."""
         return max((read_json(path)["stage"] for path in self.folder.parts.glob("position-*.json")), default=0)
 
-    def states(self, like: RunState) -> RunState:
-        """The states of the last call's members; see ``read_states``."""
-        return read_states(max(self._states.glob("*.npz"), default=self._states / "000001.npz"), like)[0]
+    def states(self, number: int, like: RunState) -> RunState:
+        """The states of who was in training after call ``number``, the last; see ``read_states``."""
+        return read_states(self._state(number), like)[0]
 
     def resting(self, member: int, stage: int, like: RunState) -> Resting:
         """What a member goes on from that waited since the end of ``stage``; see ``read_resting``."""
@@ -91,6 +91,9 @@ class Calls:
     @property
     def _states(self) -> Path:
         return self.folder.states / f"process-{self.folder.process}"
+
+    def _state(self, number: int) -> Path:
+        return self._states / f"{number:06d}.npz"
 
     def _resting(self, member: int, stage: int) -> Path:
         # by stage, because a call that is not finished must not change what it began from

@@ -17,10 +17,8 @@ from fcnet.sweeps.groups import Entrant, Group, lane_data, stacked
 from fcnet.sweeps.lanes import Lanes
 from fcnet.sweeps.program import LaneData, Shape
 from fcnet.sweeps.streamed import StreamData, programs_for, stream_data
-from fcnet.sweeps.tables import MemberResult
+from fcnet.sweeps.tables import DIVERGED, FINISHED, STOPPED_EARLY, WAITING, MemberResult
 from fcnet.train import History, RunState, is_finished, steps_per_epoch
-
-FINISHED, STOPPED_EARLY, DIVERGED, WAITING = "finished", "stopped early", "diverged", "waiting"
 
 
 class Curve(NamedTuple):

@@ -3,7 +3,7 @@
 sweep.json       config, data, programs, devices, provenance, status
 members.parquet  a row per member          curves.parquet  a row per member and epoch (both at the end)
 parts/           the same, call by call, and where each call left off
-states/          the state of the members in training (see ``checkpoint``), and of those that wait for a later stage
+states/          the state of the members in training (see ``states``), and of those that wait for a later stage
 
 With several processes each writes its own parts and states under its own number (see ``calls``).
 """

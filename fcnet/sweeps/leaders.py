@@ -17,6 +17,7 @@ import numpy as np
 from fcnet.analysis import Interval, paired
 from fcnet.errors import InputError, require
 from fcnet.sweeps.results import SweepResults
+from fcnet.sweeps.tables import DIVERGED, DROPPED, FINISHED, STOPPED_EARLY, WAITING
 
 By = Literal["validation", "test"]
 SCORES = {"validation": "best_validation_score", "test": "test_score"}
@@ -73,10 +74,10 @@ class _Members:
 
     def __init__(self, columns: dict[str, np.ndarray], rows: np.ndarray, expected: int) -> None:
         status = columns["status"][rows]
-        kept = rows[status != "diverged"]
+        kept = rows[status != DIVERGED]
         self.columns, self.rows, self.kept = columns, rows, kept
         self.pairs = list(zip(columns["seed"][kept].tolist(), columns["split"][kept].tolist(), strict=True))
-        self.statuses = dict(Counter("in training" if one == "waiting" else one for one in status.tolist()))
+        self.statuses = dict(Counter("in training" if one == WAITING else one for one in status.tolist()))
         if expected > len(rows):
             self.statuses["in training"] = self.statuses.get("in training", 0) + expected - len(rows)
 
@@ -94,12 +95,12 @@ class _Members:
     def order(self, by: By) -> tuple[float, ...]:
         """Whole settings before those in training, dropped and diverged ones; then by score and loss."""
         statuses = self.statuses
-        whole = {"finished", "stopped early"}.issuperset(statuses)
-        standing = 3 if "diverged" in statuses else 2 if "dropped" in statuses else 0 if whole else 1
+        whole = {FINISHED, STOPPED_EARLY}.issuperset(statuses)
+        standing = 3 if DIVERGED in statuses else 2 if DROPPED in statuses else 0 if whole else 1
         epochs = int(self.columns["epochs_run"][self.rows].max()) if standing == 2 else 0
         scores, losses = (list(self.values(names[by]).values()) for names in (SCORES, LOSSES))
         score = -float(np.mean(scores)) if scores else np.inf
-        return standing, statuses.get("diverged", 0), -epochs, score, float(np.mean(losses)) if losses else np.inf
+        return standing, statuses.get(DIVERGED, 0), -epochs, score, float(np.mean(losses)) if losses else np.inf
 
 
 def _ranked(results: SweepResults, by: By) -> dict[int, _Members]:

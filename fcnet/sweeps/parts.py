@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fcnet.errors import InputError, require
-from fcnet.sweeps.tables import CURVES_FILE, MEMBERS_FILE, MemberResult, curve_schema, joined, read_table, write_table
+from fcnet.sweeps.tables import (
+    CURVES_FILE,
+    MEMBERS_FILE,
+    WAITING,
+    MemberResult,
+    curve_schema,
+    joined,
+    read_table,
+    write_table,
+)
 from fcnet.train import History
 
 if TYPE_CHECKING:
@@ -40,7 +49,7 @@ def latest_members(folder: Path, until: int | None = None) -> "pa.Table | None":
     if not parts:
         return None
     table = joined(parts)
-    waiting = np.asarray(table["status"]) == "waiting"
+    waiting = np.asarray(table["status"]) == WAITING
     member, epochs = (table[name].to_numpy() for name in ("member", "epochs_run"))
     if until is not None:
         known = np.flatnonzero(epochs <= until)

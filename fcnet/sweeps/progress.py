@@ -6,6 +6,7 @@ import numpy as np
 
 from fcnet.sweeps.engine import Engine, Told
 from fcnet.sweeps.planning import PlannedStage, Sweep
+from fcnet.sweeps.tables import WAITING
 
 
 class Progress(NamedTuple):
@@ -39,7 +40,7 @@ def progress(sweep: Sweep, now: PlannedStage, number: int, engine: Engine, told:
         if entrant is not None
     )
     results = sweep.results.values()
-    done = sum(result.status != "waiting" for result in results)
+    done = sum(result.status != WAITING for result in results)
     # a search counts what it may still propose
     known = len(sweep.stages.members)
     members = max(sweep.config.number_of_members, 1) if sweep.config.search else known

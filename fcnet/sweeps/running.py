@@ -78,7 +78,7 @@ class Running:
         for number in range(begin, len(now.groups)):
             engine = self._engine(now, number, inside)
             if inside is not None:
-                engine.restore(self.calls.states(engine.abstract_states()), inside)
+                engine.restore(self.calls.states(self.call, engine.abstract_states()), inside)
             inside = None
             before = time.monotonic()
             self._train_group(now, number, engine, listen, started)

@@ -12,9 +12,7 @@ import numpy as np
 from fcnet.sweeps.config import SweepConfig
 from fcnet.sweeps.halving import rungs, survivors
 from fcnet.sweeps.members import Member, Setting, members_of, settings
-from fcnet.sweeps.tables import MemberResult
-
-WAITING, DROPPED = "waiting", "dropped"
+from fcnet.sweeps.tables import DIVERGED, DROPPED, WAITING, MemberResult
 
 
 class Stage(NamedTuple):
@@ -131,6 +129,6 @@ def scores(members: Iterable[Member], results: Mapping[int, MemberResult]) -> di
     found: dict[int, list[float]] = {}
     for member in members:
         result = results[member.number]
-        score = np.nan if result.status == "diverged" else result.best_validation_score
+        score = np.nan if result.status == DIVERGED else result.best_validation_score
         found.setdefault(member.setting, []).append(score)
     return {setting: float(np.mean(values)) for setting, values in found.items()}

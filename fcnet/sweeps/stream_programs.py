@@ -121,11 +121,11 @@ def some(stored: Any, count: int, mesh: Mesh) -> Any:
 def compile_stream(shape: Shape, made: Slots, data: LaneData, layout: Layout) -> StreamPrograms:
     """All programs of a layout; ``data``: shapes and dtypes of the whole."""
     spec, mesh, rows, dtype = shape.spec, shape.mesh, data.train.x.shape[0], shape.spec.model.param_dtype
-    slots, programs = made.until.shape[0], []
+    slots, compiled = made.until.shape[0], []
 
     def lanes(function: Callable[..., Any], *arguments: Any, **options: int) -> Any:
-        programs.append(over_lanes(mesh, function, *arguments, **options).compile())
-        return programs[-1]
+        compiled.append(over_lanes(mesh, function, *arguments, **options).compile())
+        return compiled[-1]
 
     def own(*of_one: int) -> Any:
         return abstract(jax.ShapeDtypeStruct(of_one, dtype), slots, mesh)
@@ -153,7 +153,7 @@ def compile_stream(shape: Shape, made: Slots, data: LaneData, layout: Layout) ->
     found, place = (in_blocks, {}) if validation is None else (whole(validation), {"common": 4})
     losses = own(steps_per_epoch(spec, rows))
     order = jax.jit(lambda key, epoch: common_order(jax.random.wrap_key_data(key), epoch, rows))
-    found_programs = StreamPrograms(
+    programs = StreamPrograms(
         order.lower(data.order_key, np.int32(0)).compile(),
         lanes(partial(running, spec), made.states, made.until),
         lanes(partial(step_keys, spec, rows), made.states),
@@ -169,4 +169,4 @@ def compile_stream(shape: Shape, made: Slots, data: LaneData, layout: Layout) ->
         0,
     )
     # what a program is not told of its arguments it does not count: the states are there all the time
-    return found_programs._replace(bytes=max(map(bytes_needed, programs)) + bytes_of(made.states) // mesh.size)
+    return programs._replace(bytes=max(map(bytes_needed, compiled)) + bytes_of(made.states) // mesh.size)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 MEMBERS_FILE, CURVES_FILE = "members.parquet", "curves.parquet"
 METADATA = b"fcnet"
+FINISHED, STOPPED_EARLY, DIVERGED, DROPPED, WAITING = "finished", "stopped early", "diverged", "dropped", "waiting"
 
 
 class MemberResult(NamedTuple):

@@ -7,9 +7,9 @@ from pathlib import Path
 from zipfile import BadZipFile
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
+from fcnet import checkpoint
 from fcnet.errors import InputError, require
 from fcnet.files import write_with
 from fcnet.sweeps.engine import Open, Resting
@@ -25,11 +25,8 @@ def write_states(path: Path, states: RunState, known: np.ndarray | None = None) 
     Raises:
         InputError: the folder cannot be written.
     """
-    leaves = [
-        np.asarray(jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf)
-        for leaf in jax.tree.leaves(states)
-    ]
-    named = {f"leaf_{number}": leaf for number, leaf in enumerate(leaves)}
+    leaves = jax.tree.leaves(checkpoint.plain(states))
+    named = {f"leaf_{number}": np.asarray(leaf) for number, leaf in enumerate(leaves)}
     named["known"] = np.empty(0) if known is None else known
     path.parent.mkdir(parents=True, exist_ok=True)
     write_with(path, lambda temporary: np.savez(temporary, allow_pickle=False, **named))
@@ -47,22 +44,18 @@ def read_states(path: Path, like: RunState) -> tuple[RunState, np.ndarray]:
     try:
         # opened here, because np.load leaves a torn file open
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            leaves, tree = jax.tree.flatten(like)
-            read = [stored[f"leaf_{number}"] for number in range(len(leaves))]
+            wanted, tree = jax.tree.flatten(like)
+            read = [stored[f"leaf_{number}"] for number in range(len(wanted))]
             known = stored["known"]
     except (OSError, ValueError, KeyError, BadZipFile) as broken:
         raise InputError(f"{path} is damaged ({type(broken).__name__}): start the sweep again") from None
-    typed = [
-        jax.random.wrap_key_data(jnp.asarray(got))
-        if jnp.issubdtype(wanted.dtype, jax.dtypes.prng_key)
-        else jnp.asarray(got)
-        for got, wanted in zip(read, leaves, strict=True)
-    ]
+    states: RunState = checkpoint.typed(like, jax.tree.unflatten(tree, read))
     fits = all(
-        got.shape == wanted.shape and got.dtype == wanted.dtype for got, wanted in zip(typed, leaves, strict=True)
+        got.shape == one.shape and got.dtype == one.dtype
+        for got, one in zip(jax.tree.leaves(states), wanted, strict=True)
     )
     require(fits, f"{path} does not belong to this sweep: start the sweep again")
-    return jax.tree.unflatten(tree, typed), known
+    return states, known
 
 
 def write_resting(path: Path, kept: Resting) -> None:
