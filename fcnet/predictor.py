@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from fcnet import models
+from fcnet import devices, models
 from fcnet.contracts import CLASSIFICATION, ModelState, Params
 from fcnet.data import Description, checks, encoding, idx, mapped, tables
 from fcnet.errors import InputError, require
@@ -157,8 +157,7 @@ def load(run: str | Path) -> Predictor:
     folder = RunFolder(Path(run))
     data = folder.description()
     spec = folder.config().run_spec(data)
-    if spec.model.dtype == "float64":
-        jax.config.update("jax_enable_x64", True)
+    devices.use_precision(spec.model.dtype)
     best = load_state(folder).best
     return Predictor(
         spec, best.params, best.model_state, data, encoding.restore(folder.encoder) if folder.encoder.exists() else None

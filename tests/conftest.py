@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 # A test's program runs once or twice: XLA's expensive passes would take ten times longer than they save. A test whose
-# claim is about optimised programs uses the fixture ``optimised``; FCNET_TESTS_OPTIMISED=1 has all of them so.
+# claim is about optimised programs is marked ``optimised``; FCNET_TESTS_OPTIMISED=1 has all of them so.
 AS_GIVEN = dict(os.environ)
+AS_USERS = os.environ.get("FCNET_TESTS_OPTIMISED") == "1"
 COMPILED_FAST = {
     "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
     "XLA_FLAGS": " ".join([os.environ.get("XLA_FLAGS", ""), "--xla_cpu_use_fusion_emitters=false"]).strip(),
@@ -23,15 +24,16 @@ STRICT = {
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     "JAX_PLATFORMS": os.environ.get("JAX_PLATFORMS", "cpu"),
 }
-os.environ.update(STRICT | ({} if os.environ.get("FCNET_TESTS_OPTIMISED") == "1" else COMPILED_FAST))
+os.environ.update(STRICT | ({} if AS_USERS else COMPILED_FAST))
 
 import jax  # noqa: E402 - reads the environment when it is imported
 import numpy as np  # noqa: E402 - likewise, and so the rest
 import pytest  # noqa: E402
 
-from fcnet import plots  # noqa: E402
+from fcnet import fitting, plots  # noqa: E402
 from fcnet.cli import run  # noqa: E402
 from fcnet.data import Dataset, Description, Rows  # noqa: E402
+from fcnet.sweeps import compiling, streamed  # noqa: E402
 
 # One process takes one file: the longest first, so that no core waits for another at the end.
 LONGEST_FIRST = (
@@ -60,11 +62,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: order.get(item.path.name, len(order)))
 
 
+def forget_programs() -> None:
+    """Let go what JAX and fcnet keep compiled."""
+    jax.clear_caches()
+    for kept in (fitting.programs._compile, compiling.lower_slots, compiling._compiled, compiling.compile_programs):
+        kept.cache_clear()
+    streamed.compile_streamed.cache_clear()
+
+
 @pytest.fixture(autouse=True, scope="module")
 def programs_of_one_file() -> Iterator[None]:
     """Compiled programs are let go after each file: thousands of them would fill the memory."""
     yield
-    jax.clear_caches()
+    forget_programs()
 
 
 @pytest.fixture
@@ -107,13 +117,13 @@ def shared_data() -> Path:
     return folder
 
 
-@pytest.fixture
-def optimised() -> Iterator[None]:
-    """All of XLA's passes but its new emitters, which cannot be chosen within a process."""
-    before = jax.config.values["jax_disable_most_optimizations"]
-    jax.config.update("jax_disable_most_optimizations", False)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
+@pytest.fixture(autouse=True)
+def passes(request: pytest.FixtureRequest) -> None:
+    """A test marked ``optimised`` has all of XLA's passes but its new emitters, which no process can change."""
+    few = not (AS_USERS or request.node.get_closest_marker("optimised"))
+    if few != jax.config.values["jax_disable_most_optimizations"]:
+        jax.config.update("jax_disable_most_optimizations", few)
+        forget_programs()  # they were compiled otherwise
 
 
 @pytest.fixture(scope="session")

@@ -36,7 +36,8 @@ from fcnet.fitting import (
     compile_run,
     fit,
     fresh_state,
-    on_device,
+    shapes,
+    stored_rows,
 )
 from fcnet.train import RunState
 
@@ -149,8 +150,7 @@ def program_text(name: str, mesh: jax.sharding.Mesh | None) -> str:
     chosen, dataset = CASES[name], dataset_of(name)
     spec = chosen.run_spec(dataset.description)
     hparams = as_hparams(chosen.hparams(dataset.description), spec.model.param_dtype)
-    placed = devices.replicate((hparams, fresh(name), on_device(dataset)), mesh)
-    return compile_run(spec, *placed, mesh).call.as_text()
+    return compile_run(spec, hparams, shapes(stored_rows(dataset)), mesh).call.as_text()
 
 
 def main(folder: Path, names: list[str]) -> None:

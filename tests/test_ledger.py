@@ -18,6 +18,12 @@ GOLDEN, TORCH = golden.load()
 
 
 # every row in float64, which leaves no room for mistakes, and every third in float32 in the quick suite
+def marks(case, dtype, number):
+    slow = [pytest.mark.slow] if dtype == "float32" and number % 6 else []
+    # in a hurry, XLA rounds mish's slope at 18 ε
+    return slow + ([pytest.mark.optimised] if (case.kind, dtype) == ("activation", "float32") else [])
+
+
 @pytest.mark.parametrize(
     ("case", "dtype"),
     [
@@ -25,15 +31,13 @@ GOLDEN, TORCH = golden.load()
             case,
             dtype,
             id=f"{case.key}-{dtype}",
-            marks=pytest.mark.slow if dtype == "float32" and number % 3 else (),
+            marks=marks(case, dtype, number),
         )
         for dtype in ("float64", "float32")
         for number, case in enumerate(CASES)
     ],
 )
-def test_row(case, dtype, request):
-    if (case.kind, dtype) == ("activation", "float32"):  # in a hurry, XLA rounds mish's slope at 18 ε
-        request.getfixturevalue("optimised")
+def test_row(case, dtype):
     row = rows.judge(case, *GOLDEN[case.key], dtype)
     unexpected = {name: value for name, value in row.beyond.items() if name not in case.differs}
     assert not unexpected

@@ -209,7 +209,7 @@ def test_finite_and_equal_at_the_ends_and_at_ties(text, size):
 
 
 @pytest.mark.parametrize("text", TEXTS)
-@pytest.mark.usefixtures("optimised")  # one of the passes takes a product with a mask of 0 and 1 for a choice of 0
+@pytest.mark.optimised  # one of the passes takes a product with a mask of 0 and 1 for a choice of 0
 def test_outputs_that_are_no_numbers_are_not_hidden(text):
     loss = losses.get(text)
     outputs, targets = jnp.full((1, 2 * loss.outputs_per_target), jnp.nan), jnp.array([[1.0, 0.0]])

@@ -27,11 +27,11 @@ def test_ci_runs_exactly_the_set_up_commands():
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory, optimising):
+def desk(tmp_path_factory):
     """A folder with the experiments and ``fcnet`` on the path, in which the blocks run one after the other."""
     folder = tmp_path_factory.mktemp("readme")
     (folder / "experiments").symlink_to(ROOT / "experiments")
-    environment = optimising | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     for name in ("JAX_NUMPY_RANK_PROMOTION", "JAX_NUMPY_DTYPE_PROMOTION"):
         environment.pop(name, None)
     return folder, environment

@@ -18,7 +18,7 @@ from fcnet.runs import RunFolder, load_state
 
 RUN = ["--data", "digits", "--hidden", "96", "64", "--patience", "0", "--seed", "3"]
 # seconds of training, so that there is something to interrupt
-SHORT, LONG = [*RUN, "--epochs", "500"], [*RUN, "--epochs", "1500"]
+SHORT, LONG = [*RUN, "--epochs", "250"], [*RUN, "--epochs", "1500"]
 
 
 @pytest.fixture(scope="module")
@@ -141,4 +141,4 @@ def test_metrics_that_lost_rows_are_refused(uninterrupted, tmp_path, capsys):
     lines = (folder / "metrics.csv").read_text().splitlines(keepends=True)
     (folder / "metrics.csv").write_text("".join(lines[:100]))
     assert run(["train", "--resume", str(folder)]) == 2
-    assert "metrics.csv has 99 epochs, the checkpoint 500" in capsys.readouterr().err
+    assert "metrics.csv has 99 epochs, the checkpoint 250" in capsys.readouterr().err

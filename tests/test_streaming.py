@@ -104,13 +104,13 @@ RUNS = {
 }
 
 
-@pytest.mark.usefixtures("optimised")  # unoptimised, a sum is rounded as its surroundings have it
+@pytest.mark.optimised  # unoptimised, a sum is rounded as its surroundings have it
 # Where batches end has tests of its own, and so have runs without validation and of numbers, below.
 @pytest.mark.parametrize(
     "name",
     [
         pytest.param(name, marks=pytest.mark.slow)
-        if name in ("no validation", "regression", "all rows a step", "divides evenly")
+        if name in ("all at once", "no validation", "regression", "all rows a step", "divides evenly")
         else name
         for name in RUNS
     ],
@@ -212,7 +212,7 @@ def drawn(random, rows, width):
     return Dataset(description, Rows(random.normal(size=(rows, width)).astype(np.float32), y))
 
 
-@pytest.mark.usefixtures("optimised")  # unoptimised, a sum is rounded as its surroundings have it
+@pytest.mark.optimised  # unoptimised, a sum is rounded as its surroundings have it
 @pytest.mark.parametrize("regression", [False, True])
 def test_validation_in_blocks_is_equal_up_to_summation(regression, blobs, tmp_path, monkeypatch):
     spec, hparams, change = RUNS["regression" if regression else "batch norm"]
@@ -292,7 +292,7 @@ def test_divergence_is_that_of_the_run_in_memory(blobs, monkeypatch):
     assert equal(told[False, 1][1], told[True, 2][1])
 
 
-@pytest.mark.usefixtures("optimised")  # unoptimised, a sum is rounded as its surroundings have it
+@pytest.mark.optimised  # unoptimised, a sum is rounded as its surroundings have it
 @pytest.mark.parametrize("within", [False, True])
 def test_going_on_changes_no_bit(within, blobs, monkeypatch):
     """Stopped between two epochs or within one: what is kept is the state of the last whole epoch."""

@@ -102,13 +102,19 @@ def without_validation(data):
     return dataclasses.replace(data, validation=None)
 
 
-@pytest.mark.usefixtures("optimised")  # unoptimised, a sum is rounded as its surroundings have it
+@pytest.mark.optimised  # unoptimised, a sum is rounded as its surroundings have it
 @pytest.mark.parametrize(
     ("change", "spec"),
     [
         (lambda data: data, SPEC),
-        (weighted, dataclasses.replace(SPEC, model=MLPSpec(4, 3, (8,), norm="batch"))),
-        (without_validation, dataclasses.replace(SPEC, patience=0, optimizer=OptimizerSpec(schedule="plateau"))),
+        pytest.param(
+            weighted, dataclasses.replace(SPEC, model=MLPSpec(4, 3, (8,), norm="batch")), marks=pytest.mark.slow
+        ),
+        pytest.param(
+            without_validation,
+            dataclasses.replace(SPEC, patience=0, optimizer=OptimizerSpec(schedule="plateau")),
+            marks=pytest.mark.slow,  # is among the parts that are judged in blocks
+        ),
         (lambda data: data, dataclasses.replace(SPEC, batch_size=10, gradients="manual")),
     ],
     ids=["a smaller last batch", "batch norm, weights", "no validation", "even batches, by hand"],
@@ -121,7 +127,7 @@ def test_a_shared_order_in_memory_bit_for_bit(change, spec, datasets):
     assert sum(found.status == "diverged" for found in in_memory[0].values()) == 4
 
 
-@pytest.mark.usefixtures("optimised")  # unoptimised, a sum is rounded as its surroundings have it
+@pytest.mark.optimised  # unoptimised, a sum is rounded as its surroundings have it
 @pytest.mark.parametrize("change", [lambda data: data, without_validation], ids=["validation", "no validation"])
 def test_parts_that_do_not_fit_are_judged_in_blocks(change, datasets):
     datasets, spec = {name: change(data) for name, data in datasets.items()}, dataclasses.replace(SPEC, patience=0)

@@ -12,9 +12,9 @@ from fcnet.data import Dataset, DataSpec, Rows
 from fcnet.errors import InputError
 from fcnet.models import MLPSpec
 from fcnet.optimizers import OptimizerSpec
+from fcnet.sweeps import compiling, streamed
 from fcnet.sweeps import engine as engines
 from fcnet.sweeps import plan as plans
-from fcnet.sweeps import program, streamed
 from fcnet.sweeps.distance import distance_to_solo
 from fcnet.sweeps.engine import Engine
 from fcnet.sweeps.groups import Entrant, grouped
@@ -257,8 +257,8 @@ def test_the_trial_of_a_mode_measures(datasets):
 
 
 def test_compiled_programs_are_given_up_in_the_end():
-    for compiled in (program.compile_programs, streamed.compile_streamed):
-        assert compiled.cache_info().maxsize == program.MOST_PROGRAMS
+    for compiled in (compiling.compile_programs, streamed.compile_streamed):
+        assert compiled.cache_info().maxsize == compiling.MOST_PROGRAMS
 
 
 def test_what_a_run_calls_finished_leaves_its_slot(datasets, monkeypatch):

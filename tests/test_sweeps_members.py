@@ -329,7 +329,7 @@ def test_help_explains_axes_and_shows_the_sweeps_own_flags_first(capsys):
 
 def test_the_sweeps_flags_are_no_flags_of_train():
     words = {name for argument in cli.app["train"].assemble_argument_collection() for name in argument.names}
-    own = {name for argument in cli.sweep.assemble_argument_collection() for name in argument.names}
+    own = {name for argument in cli.app["sweep"].assemble_argument_collection() for name in argument.names}
     of_a_finished_sweep = {"--from", "--best", "--setting", "--member"}
     assert words - of_a_finished_sweep <= own
     assert {"--seeds", "--search", "--width"} <= own - words

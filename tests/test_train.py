@@ -53,7 +53,7 @@ def test_the_seed_decides_everything(blobs):
 @pytest.mark.parametrize("seconds", [0.0, 1e9])
 def test_cuts_between_chunks_change_no_bit(seconds, blobs, monkeypatch):
     plain = fit(SPEC, HPARAMS, blobs)
-    monkeypatch.setattr(fitting, "SECONDS_A_CALL", seconds)
+    monkeypatch.setattr("fcnet.fitting.run.SECONDS_A_CALL", seconds)
     calls = []
     other = fit(SPEC, HPARAMS, blobs, listener=calls.append)
     assert len(calls) == (12 if seconds == 0 else 2)
@@ -63,7 +63,7 @@ def test_cuts_between_chunks_change_no_bit(seconds, blobs, monkeypatch):
 
 def test_going_on_from_any_epoch_changes_no_bit(blobs, monkeypatch):
     plain = fit(SPEC, HPARAMS, blobs)
-    monkeypatch.setattr(fitting, "SECONDS_A_CALL", 0.0)
+    monkeypatch.setattr("fcnet.fitting.run.SECONDS_A_CALL", 0.0)
 
     class StopError(Exception):
         pass
@@ -168,6 +168,24 @@ def test_another_hyper_parameter_does_not_compile_again(blobs):
     assert counted._cache_size() == 1
 
 
+def test_a_second_run_of_the_same_shape_compiles_nothing(blobs):
+    compiled = []
+
+    def note(event, duration, **_):
+        if event == "/jax/core/compile/backend_compile_duration":
+            compiled.append(duration)
+
+    fit(SPEC, HPARAMS, blobs, seed=1)
+    jax.monitoring.register_event_duration_secs_listener(note)
+    try:
+        fit(SPEC, HPARAMS._replace(learning_rate=0.01), blobs, seed=2)
+        assert not compiled
+        fit(dataclasses.replace(SPEC, batch_size=7), HPARAMS, blobs)
+        assert compiled, "the count must be able to see something"
+    finally:
+        jax.monitoring.unregister_event_duration_listener(note)
+
+
 def test_a_run_is_a_pure_function_that_vmaps_over_seeds_and_rates(blobs):
     data = fitting.on_device(blobs)
     spec = dataclasses.replace(SPEC, patience=3)
@@ -224,7 +242,7 @@ NORMED = dataclasses.replace(SPEC, model=MLPSpec(4, 3, (8,), norm="batch"), batc
 
 def kept_states(spec, hparams, data, monkeypatch, **more):
     """The outcome, and a copy of the state after each epoch."""
-    monkeypatch.setattr(fitting, "SECONDS_A_CALL", 0.0)
+    monkeypatch.setattr("fcnet.fitting.run.SECONDS_A_CALL", 0.0)
     states = []
 
     def listener(told):

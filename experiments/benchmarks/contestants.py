@@ -18,11 +18,12 @@ from peers.problem import Contestant, Problem
 
 from fcnet import DataSpec, HParams, MLPSpec, OptimizerSpec, RunSpec, devices, fitting, train
 from fcnet.data import Dataset, Description, Rows
+from fcnet.sweeps.compiling import compile_programs
 from fcnet.sweeps.engine import Engine
 from fcnet.sweeps.groups import Entrant, grouped
 from fcnet.sweeps.lanes import Lanes
 from fcnet.sweeps.plan import fitted
-from fcnet.sweeps.program import LaneData, Mode, Shape, compile_programs
+from fcnet.sweeps.program import LaneData, Mode, Shape
 from fcnet.train import RunState, TrainData
 
 OWN_ORDERS, SHARED_ORDER, EXACT = "fcnet, fast, own orders", "fcnet, fast, shared order", "fcnet, exact"
@@ -59,7 +60,7 @@ def one(problem: Problem, *, dtype: str = "float32") -> Contestant:
     spec = run_spec(problem, dtype)
     hparams, rows = fitting.as_hparams(hyper_parameters(problem), spec.model.param_dtype), _rows(problem)
     state = fitting.fresh_state(spec, hparams, len(problem.y), seed=0)
-    compiled, last = fitting.compile_run(spec, hparams, state, rows), float("nan")
+    compiled, last = fitting.compile_run(spec, hparams, rows), float("nan")
 
     def epochs(count: int) -> None:
         nonlocal state, last

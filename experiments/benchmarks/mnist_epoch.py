@@ -36,7 +36,7 @@ def fcnet_epoch(
     spec = RunSpec(model, "cross_entropy", OptimizerSpec(), BATCH, epochs=64, gradients=gradients)  # type: ignore[arg-type]  # one of two
     hparams, rows = fitting.as_hparams(HPARAMS, model.param_dtype), fitting.on_device(dataset)
     state = train.initial_state(spec, hparams, len(rows.y), key=jax.random.key(0))
-    compiled = fitting.compile_run(spec, hparams, state, rows)
+    compiled = fitting.compile_run(spec, hparams, rows)
 
     def epoch() -> None:
         nonlocal state

@@ -8,7 +8,7 @@ import jax
 from rich.progress import Progress
 from rich.table import Table
 
-from fcnet import backprop, noise, plots
+from fcnet import backprop, devices, noise, plots
 from fcnet.commands.first_gradients import check_gradients, checked_rows
 from fcnet.commands.gradcheck import cause_table, report_table
 from fcnet.config import TrainConfig
@@ -95,8 +95,7 @@ def check_network(config: TrainConfig, *, json: bool = False, figure: Path | Non
         require(not figure.exists(), f"{figure} is there already: name another file with --figure")
     dataset = load(config.data_spec())
     spec, hparams = config.run_spec(dataset.description), config.hparams(dataset.description)
-    if spec.model.dtype == "float64":
-        jax.config.update("jax_enable_x64", True)
+    devices.use_precision(spec.model.dtype)
     check_fits(spec, dataset)
     comparison = check_gradients(spec, hparams, dataset, config.loop.seed)
     first = checked_rows(dataset)

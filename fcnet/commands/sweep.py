@@ -110,8 +110,7 @@ def resume(path: Path, *, quiet: bool = False, others: ProcessesConfig = Process
 
 
 def _sweep(config: SweepConfig, reporter: Reporter, processes: Processes, batch: int = 0) -> Sweep:
-    if config.train.network.dtype == "float64":
-        jax.config.update("jax_enable_x64", True)
+    devices.use_precision(config.train.network.dtype)
     return Sweep(config, devices.mesh(jax.local_devices()), processes, reporter.working, batch)
 
 

@@ -1,9 +1,9 @@
 """fcnet train: check the gradients, train, judge, draw, and keep the run folder true at every moment."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-import jax
 from jax.sharding import Mesh
 
 from fcnet import checkpoint, devices, metrics, runs, streaming
@@ -17,7 +17,7 @@ from fcnet.console import Reporter
 from fcnet.data import Dataset, encoding, load
 from fcnet.devices import Processes
 from fcnet.errors import Interrupted, require
-from fcnet.fitting import DivergedError, Progress, check_fits, fit
+from fcnet.fitting import DivergedError, Progress, check_fits, compile_run, fit, shapes, stored_rows
 from fcnet.runs import RunFolder
 from fcnet.train import RunSpec, RunState
 
@@ -40,7 +40,7 @@ def train(
     """
     mesh, processes = _devices(config, others)
     reporter = Reporter(quiet=quiet)
-    _set_precision(config)
+    devices.use_precision(config.network.dtype)
     dataset = load(config.data_spec())
     config = replace(config, data=config.data.with_absolute_paths())
     spec = config.run_spec(dataset.description)
@@ -52,8 +52,13 @@ def train(
     runs.begin(folder, config, dataset)
     with stoppable(f"stopped; {how_to_go_on('train', folder.path)}"):
         describe(reporter, spec, config, dataset)
-        comparison = check_gradients(spec, config.hparams(dataset.description), dataset, config.loop.seed)
-        reporter.gradients(comparison)
+        hparams = config.hparams(dataset.description)
+        with ThreadPoolExecutor(1) as beside:
+            if not (config.loop.stream or streaming.is_needed(dataset)):
+                # the longest program; ``fit`` finds it compiled
+                beside.submit(compile_run, spec, hparams, shapes(stored_rows(dataset)), mesh)
+            comparison = check_gradients(spec, hparams, dataset, config.loop.seed)
+            reporter.gradients(comparison)
         folder.update(gradient_check=comparison.summary())
         _run(reporter, folder, config, spec, dataset, None, mesh)
     return folder.path
@@ -83,7 +88,7 @@ def resume(run: Path, *, quiet: bool = False, others: ProcessesConfig = Processe
         reporter.result(f"{run} is finished: nothing to resume. See fcnet evaluate {run}")
         return run
     mesh, processes = _devices(config, others)
-    _set_precision(config)
+    devices.use_precision(config.network.dtype)
     dataset = load(config.data_spec())
     runs.require_same_data(folder, dataset)
     if dataset.encoder is not None and not folder.encoder.exists() and processes.index == 0:
@@ -105,11 +110,6 @@ def resume(run: Path, *, quiet: bool = False, others: ProcessesConfig = Processe
 def _streams(config: TrainConfig, dataset: Dataset, mesh: Mesh | None) -> bool:
     """Whether rows are streamed: all processes do as the one with the least memory must."""
     return bool(devices.agree(int(config.loop.stream or streaming.is_needed(dataset)), mesh))
-
-
-def _set_precision(config: TrainConfig) -> None:
-    if config.network.dtype == "float64":
-        jax.config.update("jax_enable_x64", True)
 
 
 def _run(

@@ -7,6 +7,7 @@ Nothing here is an engine of its own. Arrays are placed by ``jax.sharding`` and 
 from fcnet.devices.meetings import agree, barrier, together
 from fcnet.devices.memory import available_bytes, device_bytes
 from fcnet.devices.placement import local, mesh, replicate, spread, use_every_core, whole
+from fcnet.devices.precision import use_precision
 from fcnet.devices.processes import Processes, join, share
 
 __all__ = [
@@ -23,5 +24,6 @@ __all__ = [
     "spread",
     "together",
     "use_every_core",
+    "use_precision",
     "whole",
 ]

@@ -50,7 +50,7 @@ def distance_to_solo(
 def _in_memory(spec: RunSpec, hparams: HParams, state: RunState, dataset: Dataset) -> Generator[History, None, None]:
     """The history of one epoch after the other."""
     data = on_device(dataset)
-    compiled = compile_run(spec, hparams, state, data)
+    compiled = compile_run(spec, hparams, data)
     for until in count(1):
         state, filled = compiled.call(hparams, state, data, np.int32(until))
         yield History(*(np.asarray(column)[:1] for column in filled))

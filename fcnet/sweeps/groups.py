@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from fcnet.contracts import HParams
-from fcnet.data import Dataset, DataSpec, Rows
-from fcnet.fitting import check_fits
+from fcnet.data import Dataset, DataSpec
+from fcnet.fitting import check_fits, shapes, stored_rows
 from fcnet.sweeps.members import Member
 from fcnet.sweeps.program import LaneData
-from fcnet.train import RunSpec, TrainData
+from fcnet.train import RunSpec
 
 # What draws random numbers: in the program or not, it changes what all others draw.
 RANDOM = ("dropout", "input_noise", "hidden_noise")
@@ -73,14 +73,9 @@ def entrants(members: Sequence[Member], datasets: Mapping[DataSpec, Dataset]) ->
 
 def lane_data(dataset: Dataset, order_key: np.ndarray) -> LaneData:
     """A data set for a lane, as stored on the host; ``order_key``: data of a typed key."""
-
-    def pair(rows: Rows | None) -> Any:
-        return None if rows is None else (rows.x, rows.y)
-
-    weight: Any = dataset.train.weight
+    test: Any = None if dataset.test is None else (dataset.test.x, dataset.test.y)
     key: Any = order_key
-    x, y = pair(dataset.train)
-    return LaneData(TrainData(x, y, pair(dataset.validation), weight), pair(dataset.test), key)
+    return LaneData(stored_rows(dataset), test, key)
 
 
 def grouped(found: Sequence[Entrant], datasets: Mapping[DataSpec, Dataset], *, unify: bool) -> list[Group]:
@@ -92,20 +87,17 @@ def grouped(found: Sequence[Entrant], datasets: Mapping[DataSpec, Dataset], *, u
             solo runs bit for bit.
     """
     groups: dict[Any, list[Entrant]] = {}
-    shapes = {spec: _shapes(dataset) for spec, dataset in datasets.items()}
+    known = {spec: _shapes(dataset) for spec, dataset in datasets.items()}
     for entrant in found:
         hparams = entrant.hparams
         structure = jax.tree.structure([getattr(hparams, name) for name in RANDOM] if unify else hparams)
-        groups.setdefault((entrant.spec, structure, shapes[entrant.data]), []).append(entrant)
+        groups.setdefault((entrant.spec, structure, known[entrant.data]), []).append(entrant)
     return [_group(spec, data, own) for (spec, _, data), own in groups.items()]
 
 
 def _shapes(dataset: Dataset) -> LaneData:
     key = np.asarray(jax.random.key_data(jax.random.key(0)))
-    return jax.tree.map(
-        lambda array: jax.ShapeDtypeStruct(array.shape, jax.dtypes.canonicalize_dtype(array.dtype)),
-        lane_data(dataset, key),
-    )
+    return shapes(lane_data(dataset, key))
 
 
 def _group(spec: RunSpec, data: LaneData, own: list[Entrant]) -> Group:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Group, Parameter
 
-from fcnet.config import Switch
+from fcnet.config.words import Switch
 from fcnet.errors import require
 
 SWEEP = Group.create_ordered("Sweep", sort_key=-1)

@@ -9,10 +9,11 @@ from jax.sharding import Mesh
 from fcnet.data import Dataset, DataSpec, mapped
 from fcnet.errors import require
 from fcnet.models import MLPSpec
+from fcnet.sweeps.compiling import Programs
 from fcnet.sweeps.engine import Engine
 from fcnet.sweeps.groups import Group
 from fcnet.sweeps.lanes import Lanes
-from fcnet.sweeps.program import Mode, Programs, Shape
+from fcnet.sweeps.program import Mode, Shape
 from fcnet.sweeps.streamed import programs_for
 
 # Members that train together on one core: more of them leave its cache.

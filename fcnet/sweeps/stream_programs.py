@@ -15,20 +15,8 @@ from fcnet.objective import ObjectiveSpec
 from fcnet.streaming.blocks import Block
 from fcnet.streaming.validation import Judge
 from fcnet.streaming.validation import Judged as Part
-from fcnet.sweeps.program import (
-    Judged,
-    LaneData,
-    Shape,
-    Slots,
-    abstract,
-    bytes_needed,
-    bytes_of,
-    common_order,
-    judge,
-    over_lanes,
-    running,
-    where,
-)
+from fcnet.sweeps.compiling import Slots, abstract, bytes_needed, bytes_of, over_lanes
+from fcnet.sweeps.program import Judged, LaneData, Shape, common_order, judge, running, where
 from fcnet.sweeps.stream_layout import Layout
 from fcnet.train import Carry, History, RunSpec, RunState, TrainData, end_epoch, epoch_keys, run_block, steps_per_epoch
 

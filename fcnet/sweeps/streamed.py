@@ -20,12 +20,9 @@ from fcnet.data import Dataset, Rows
 from fcnet.streaming.blocks import Block, ahead, put_ahead, read_epochs
 from fcnet.streaming.validation import Judged as Part
 from fcnet.streaming.validation import evaluate_in_blocks
-from fcnet.sweeps.program import (
+from fcnet.sweeps.compiling import (
     MOST_PROGRAMS,
-    Judged,
-    LaneData,
     Programs,
-    Shape,
     bytes_of,
     compile_programs,
     compiled,
@@ -33,6 +30,7 @@ from fcnet.sweeps.program import (
     room,
     spread,
 )
+from fcnet.sweeps.program import Judged, LaneData, Shape
 from fcnet.sweeps.stream_layout import Layout
 from fcnet.sweeps.stream_programs import StreamPrograms, compile_stream, some
 from fcnet.train import Carry, History, RunState, steps_per_epoch
