@@ -30,10 +30,9 @@ import jax  # noqa: E402 - reads the environment when it is imported
 import numpy as np  # noqa: E402 - likewise, and so the rest
 import pytest  # noqa: E402
 
-from fcnet import fitting, plots  # noqa: E402
+from fcnet import devices, plots  # noqa: E402
 from fcnet.cli import run  # noqa: E402
 from fcnet.data import Dataset, Description, Rows  # noqa: E402
-from fcnet.sweeps import compiling, streamed  # noqa: E402
 
 # One process takes one file: the longest first, so that no core waits for another at the end.
 LONGEST_FIRST = (
@@ -62,19 +61,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: order.get(item.path.name, len(order)))
 
 
-def forget_programs() -> None:
-    """Let go what JAX and fcnet keep compiled."""
-    jax.clear_caches()
-    for kept in (fitting.programs._compile, compiling.lower_slots, compiling._compiled, compiling.compile_programs):
-        kept.cache_clear()
-    streamed.compile_streamed.cache_clear()
-
-
 @pytest.fixture(autouse=True, scope="module")
 def programs_of_one_file() -> Iterator[None]:
     """Compiled programs are let go after each file: thousands of them would fill the memory."""
     yield
-    forget_programs()
+    devices.forget()
 
 
 @pytest.fixture
@@ -117,13 +108,16 @@ def shared_data() -> Path:
     return folder
 
 
-@pytest.fixture(autouse=True)
-def passes(request: pytest.FixtureRequest) -> None:
-    """A test marked ``optimised`` has all of XLA's passes but its new emitters, which no process can change."""
-    few = not (AS_USERS or request.node.get_closest_marker("optimised"))
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A test marked ``optimised`` has all of XLA's passes but its new emitters, which no process can change.
+
+    Before its fixtures, so that those of the whole file are compiled likewise.
+    """
+    few = not (AS_USERS or item.get_closest_marker("optimised"))
     if few != jax.config.values["jax_disable_most_optimizations"]:
         jax.config.update("jax_disable_most_optimizations", few)
-        forget_programs()  # they were compiled otherwise
+        jax.clear_caches()  # JAX does not see that they were compiled otherwise
 
 
 @pytest.fixture(scope="session")

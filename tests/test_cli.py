@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import duckdb
+import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,6 +16,7 @@ from PIL import Image
 from pyarrow import parquet
 
 import fcnet
+from fcnet import devices
 from fcnet.cli import run
 from fcnet.commands.evaluate import labelled_rows
 
@@ -139,6 +141,23 @@ def plain_curves(tmp_path_factory):
 
 
 TWO_EPOCHS = ["--epochs", "2", "--quiet"]
+
+
+@pytest.mark.parametrize("words", [["--hidden", "6", "5", "--dropout", "0.2", "0.1"], ["--data-parallel"]])
+def test_what_is_compiled_beside_the_gradient_check_is_what_trains(words, tmp_path, without_figures):
+    programs = []
+
+    def note(event, duration, *, fun_name="", **_):
+        if event == "/jax/core/compile/backend_compile_duration":
+            programs.append(fun_name)
+
+    devices.forget()
+    jax.monitoring.register_event_duration_secs_listener(note)
+    try:
+        assert run(["train", *TWO_EPOCHS, "--data", "iris", *words, "--out", str(tmp_path / "run")]) == 0
+    finally:
+        jax.monitoring.unregister_event_duration_listener(note)
+    assert programs.count("jit(chunk)") == 1
 
 
 @pytest.mark.parametrize(

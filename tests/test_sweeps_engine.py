@@ -12,7 +12,6 @@ from fcnet.data import Dataset, DataSpec, Rows
 from fcnet.errors import InputError
 from fcnet.models import MLPSpec
 from fcnet.optimizers import OptimizerSpec
-from fcnet.sweeps import compiling, streamed
 from fcnet.sweeps import engine as engines
 from fcnet.sweeps import plan as plans
 from fcnet.sweeps.distance import distance_to_solo
@@ -254,11 +253,6 @@ def test_the_trial_of_a_mode_measures(datasets):
     (group,) = grouped([entrant(number) for number in range(4)], datasets, unify=False)
     found = plans.planned(group, datasets, devices.mesh(), 2**30, mode="exact")
     assert 0 < found.seconds_of_epoch < 60
-
-
-def test_compiled_programs_are_given_up_in_the_end():
-    for compiled in (compiling.compile_programs, streamed.compile_streamed):
-        assert compiled.cache_info().maxsize == compiling.MOST_PROGRAMS
 
 
 def test_what_a_run_calls_finished_leaves_its_slot(datasets, monkeypatch):

@@ -53,13 +53,19 @@ def train(
     with stoppable(f"stopped; {how_to_go_on('train', folder.path)}"):
         describe(reporter, spec, config, dataset)
         hparams = config.hparams(dataset.description)
-        with ThreadPoolExecutor(1) as beside:
-            if not (config.loop.stream or streaming.is_needed(dataset)):
-                # the longest program; ``fit`` finds it compiled
-                beside.submit(compile_run, spec, hparams, shapes(stored_rows(dataset)), mesh)
+        in_memory = not (config.loop.stream or streaming.is_needed(dataset))
+        with finish_chunk_on_signals() as received, ThreadPoolExecutor(1) as beside:
+            ahead = None
+            if in_memory and processes.count == 1:  # XLA may need every process to compile what several run
+                # the longest program, on the cores that the check leaves idle; ``fit`` finds it compiled
+                ahead = beside.submit(compile_run, spec, hparams, shapes(stored_rows(dataset)), mesh)
             comparison = check_gradients(spec, hparams, dataset, config.loop.seed)
             reporter.gradients(comparison)
-        folder.update(gradient_check=comparison.summary())
+            folder.update(gradient_check=comparison.summary())
+            if ahead is not None:
+                ahead.result()
+        if received:
+            raise Interrupted(f"stopped before epoch 1; {how_to_go_on('train', folder.path)}", 128 + received[0])
         _run(reporter, folder, config, spec, dataset, None, mesh)
     return folder.path
 

@@ -4,6 +4,7 @@ Nothing here is an engine of its own. Arrays are placed by ``jax.sharding`` and 
 ``jax.distributed``; these files only ask for them, and say in one line what did not come.
 """
 
+from fcnet.devices.kept import forget, keep
 from fcnet.devices.meetings import agree, barrier, together
 from fcnet.devices.memory import available_bytes, device_bytes
 from fcnet.devices.placement import local, mesh, replicate, spread, use_every_core, whole
@@ -16,7 +17,9 @@ __all__ = [
     "available_bytes",
     "barrier",
     "device_bytes",
+    "forget",
     "join",
+    "keep",
     "local",
     "mesh",
     "replicate",

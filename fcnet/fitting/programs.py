@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
 import jax
@@ -52,17 +51,19 @@ def fresh_state(spec: RunSpec, hparams: HParams, rows: int, seed: int) -> RunSta
 
 
 class CompiledRun(NamedTuple):
-    """A chunk, compiled for one spec and one shape of data, and how long that took.
+    """A chunk, compiled for one spec and one shape of data.
 
     ``call``: (hparams, state, data, until) ↦ (state, history); see ``train.run_epochs``.
+    ``room``: the most epochs of one call. ``seconds``: of compiling, when that was done.
     """
 
     call: Callable[[HParams, RunState, TrainData, AnyArray], tuple[RunState, History]]
+    room: int
     seconds: float
 
 
 def compile_run(spec: RunSpec, hparams: HParams, data: TrainData, mesh: Mesh | None = None) -> CompiledRun:
-    """``run_epochs`` compiled ahead of time, once in a process; a call takes its state's memory over.
+    """``run_epochs`` compiled ahead of time, or kept from an earlier run; a call takes its state's memory over.
 
     Args:
         hparams: whichever of them are there; their values do not matter.
@@ -73,7 +74,7 @@ def compile_run(spec: RunSpec, hparams: HParams, data: TrainData, mesh: Mesh | N
     return _compile(spec, jax.tree.map(lambda _: scalar, hparams), shapes(data), mesh)
 
 
-@lru_cache(maxsize=MOST_PROGRAMS)
+@devices.keep(MOST_PROGRAMS)
 def _compile(spec: RunSpec, hparams: HParams, data: TrainData, mesh: Mesh | None) -> CompiledRun:
     started = time.perf_counter()
     room = min(MOST_EPOCHS_A_CALL, spec.epochs)
@@ -89,4 +90,4 @@ def _compile(spec: RunSpec, hparams: HParams, data: TrainData, mesh: Mesh | None
     )
     program = jax.jit(chunk, donate_argnums=1, out_shardings=whole)
     compiled = program.lower(*placed, np.int32(0)).compile()
-    return CompiledRun(compiled, time.perf_counter() - started)
+    return CompiledRun(compiled, room, time.perf_counter() - started)

@@ -17,7 +17,7 @@ from fcnet.contracts import HParams, ModelState, Params
 from fcnet.data import Dataset
 from fcnet.errors import InputError
 from fcnet.fitting.checks import check_fits
-from fcnet.fitting.programs import MOST_EPOCHS_A_CALL, CompiledRun, as_hparams, compile_run, fresh_state, on_device
+from fcnet.fitting.programs import CompiledRun, as_hparams, compile_run, fresh_state, on_device
 from fcnet.streaming import Reached
 from fcnet.train import History, RunSpec, RunState, TrainData, is_finished
 
@@ -40,7 +40,10 @@ class Progress(NamedTuple):
 
 @dataclass(frozen=True)
 class Outcome:
-    """A finished run: its last state, whole history as NumPy arrays, and where the time went."""
+    """A finished run: its last state, whole history as NumPy arrays, and where the time went.
+
+    ``compile_seconds``: of its program, perhaps for an earlier run of this process.
+    """
 
     state: RunState
     history: History
@@ -71,7 +74,7 @@ def _calls(
     spec: RunSpec, compiled: CompiledRun, hparams: HParams, state: RunState, data: TrainData, mesh: Mesh | None
 ) -> Generator[Reached, None, None]:
     """Train until finished, as many epochs a call as take ``SECONDS_A_CALL``; ``state`` is given up."""
-    here, epochs, room = devices.local(state), 1, min(MOST_EPOCHS_A_CALL, spec.epochs)
+    here, epochs = devices.local(state), 1
     while not bool(is_finished(spec, here)):
         first, started = int(here.epoch), time.perf_counter()
         with devices.together(mesh):
@@ -82,7 +85,7 @@ def _calls(
         seconds = time.perf_counter() - started
         yield Reached(here, history, 0)
         if done:
-            epochs = devices.agree(int(np.clip(SECONDS_A_CALL * done / seconds, 1, room)), mesh)
+            epochs = devices.agree(int(np.clip(SECONDS_A_CALL * done / seconds, 1, compiled.room)), mesh)
 
 
 def fit(
@@ -101,7 +104,7 @@ def fit(
     Args:
         hparams: numbers or device scalars; None leaves a part out of the program.
         seed: of initial parameters, batch order and dropout.
-        state: from an earlier run of the same spec, to go on from; it is consumed.
+        state: from an earlier run of the same spec, to go on from, on JAX's default device; it is consumed.
         listener: called after every call of the compiled program; it may raise to stop.
         mesh: devices that share the rows of each step: the result is that of one device up to the order in which rows
             are summed. Where it spans processes, each calls this with the same arguments.

@@ -1,19 +1,18 @@
-"""The programs of lanes compiled, side by side, and what they need of a device."""
+"""The compiled programs of a group: its beginnings, its training and its judging."""
 
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jax.stages import Compiled, Lowered
+from jax.sharding import Mesh
+from jax.stages import Lowered
 
+from fcnet import devices
 from fcnet.contracts import HParams
-from fcnet.sweeps import program
-from fcnet.sweeps.program import Judged, LaneData, Shape, judge, nothing, train_members
+from fcnet.sweeps.lowering import abstract, bytes_needed, bytes_of, compiled, over_lanes, spread
+from fcnet.sweeps.program import Judged, LaneData, Shape, begin_members, empty, judge, train_members
 from fcnet.train import History, RunSpec, RunState, initial_state
 
 # Rows of history that one call can return, and therefore the most epochs it can run.
@@ -59,7 +58,7 @@ class Slots(NamedTuple):
     begin: Lowered
 
 
-@lru_cache(maxsize=MOST_PROGRAMS)
+@devices.keep(MOST_PROGRAMS)
 def lower_slots(spec: RunSpec, mesh: Mesh, hparams: HParams, rows: int, slots: int) -> Slots:
     """For lanes of ``slots`` slots and ``rows`` training rows, in any mode; ``hparams``: see ``compile_programs``."""
     key = jax.eval_shape(lambda: jax.random.key(0))
@@ -70,62 +69,12 @@ def lower_slots(spec: RunSpec, mesh: Mesh, hparams: HParams, rows: int, slots: i
     )
 
     def begin(states: RunState, hparams: HParams, keys: jax.Array, fresh: jax.Array) -> RunState:
-        return program.begin(spec, rows, states, hparams, keys, fresh)
+        return begin_members(spec, rows, states, hparams, keys, fresh)
 
-    nobody = jax.jit(lambda: jax.tree.map(nothing, states), out_shardings=spread(mesh)).lower()
+    nobody = jax.jit(lambda: jax.tree.map(empty, states), out_shardings=spread(mesh)).lower()
     return Slots(
         one, states, values, flags, until, nobody, over_lanes(mesh, begin, states, values, keys, flags, given_up=0)
     )
-
-
-def spread(mesh: Mesh) -> NamedSharding:
-    """How arrays with the lanes, or the slots of all lanes, in front lie over the devices."""
-    return NamedSharding(mesh, PartitionSpec(mesh.axis_names[0]))
-
-
-def abstract(tree: Any, count: int, mesh: Mesh) -> Any:
-    """Shapes and dtypes of ``count`` such trees, one after the other over the devices."""
-    return jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct((count, *leaf.shape), leaf.dtype, sharding=spread(mesh)), tree
-    )
-
-
-def over_lanes(
-    mesh: Mesh, function: Callable[..., Any], *arguments: Any, given_up: int | None = None, common: int | None = None
-) -> Lowered:
-    """``function`` for each lane by itself, to be compiled; argument ``common`` is whole on every device."""
-    lane = PartitionSpec(mesh.axis_names[0])
-    specs = tuple(PartitionSpec() if place == common else lane for place in range(len(arguments)))
-    lane_by_lane = jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=lane, check_vma=False)
-    donated = () if given_up is None else (given_up,)
-    return jax.jit(lane_by_lane, donate_argnums=donated).lower(*arguments)
-
-
-@lru_cache(maxsize=4 * MOST_PROGRAMS)
-def _compiled(lowered: Lowered) -> Compiled:
-    return lowered.compile()
-
-
-def compiled(*lowered: Lowered) -> list[Compiled]:
-    """All of them side by side, each once in a process: XLA holds no lock of Python's while it compiles."""
-    with ThreadPoolExecutor() as pool:
-        return list(pool.map(_compiled, lowered))
-
-
-def bytes_needed(program: Compiled) -> int:
-    """What a compiled program needs of a device."""
-    memory: Any = program.memory_analysis()
-    return int(
-        memory.argument_size_in_bytes
-        + memory.output_size_in_bytes
-        + memory.temp_size_in_bytes
-        - memory.alias_size_in_bytes
-    )
-
-
-def bytes_of(tree: Any) -> int:
-    """What arrays of these shapes and dtypes take."""
-    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
 
 
 def room(spec: RunSpec) -> int:
@@ -133,9 +82,9 @@ def room(spec: RunSpec) -> int:
     return min(MOST_EPOCHS_A_CALL, spec.epochs)
 
 
-@lru_cache(maxsize=MOST_PROGRAMS)
+@devices.keep(MOST_PROGRAMS)
 def compile_programs(shape: Shape, hparams: HParams, data: LaneData, slots: int) -> Programs:
-    """Compile for lanes of ``slots`` slots, once in a process for the same arguments.
+    """Compile for lanes of ``slots`` slots, or find what was compiled for the same arguments.
 
     Args:
         hparams: of one member, as ``jax.ShapeDtypeStruct`` leaves. ``data``: of one lane, likewise.

@@ -1,4 +1,4 @@
-"""Many members as one compiled program: every device holds a lane, members that share one data set.
+"""Many members as one pure function: every device holds a lane, members that share one data set.
 
 A lane has slots, each with one member or none. In turn, a member's program is the very one that it would run alone, one
 after the other (``lax.map``); together, all slots of a lane take each step at once (``vmap``). No device waits for
@@ -17,6 +17,7 @@ from fcnet.train import History, RunSpec, RunState, TrainData, batch_order, init
 from fcnet.train import run_epochs as run_alone
 
 Mode = Literal["exact", "fast"]
+Pair = tuple[jax.Array, jax.Array]
 
 
 class LaneData(NamedTuple):
@@ -116,7 +117,9 @@ def members_together(
     return states, history
 
 
-def begin(spec: RunSpec, rows: int, states: RunState, hparams: HParams, keys: jax.Array, fresh: jax.Array) -> RunState:
+def begin_members(
+    spec: RunSpec, rows: int, states: RunState, hparams: HParams, keys: jax.Array, fresh: jax.Array
+) -> RunState:
     """Initial states in the slots that are ``fresh``, (slots,) booleans; the other slots stay as they are."""
 
     def slot(own: tuple[RunState, HParams, jax.Array, jax.Array]) -> RunState:
@@ -126,14 +129,11 @@ def begin(spec: RunSpec, rows: int, states: RunState, hparams: HParams, keys: ja
     return jax.lax.map(slot, (states, hparams, keys, fresh))
 
 
-def nothing(shape: jax.ShapeDtypeStruct) -> jax.Array:
+def empty(shape: jax.ShapeDtypeStruct) -> jax.Array:
     """An array that stands where nobody's is."""
     if jnp.issubdtype(shape.dtype, jax.dtypes.prng_key):
         return jax.random.split(jax.random.key(0), shape.shape)
     return jnp.zeros(shape.shape, shape.dtype)
-
-
-Pair = tuple[jax.Array, jax.Array]
 
 
 def judge(spec: RunSpec, states: RunState, done: jax.Array, test: Pair | None, train: Pair | None) -> Judged:
@@ -143,17 +143,17 @@ def judge(spec: RunSpec, states: RunState, done: jax.Array, test: Pair | None, t
         train: the rows whose loss tells whether the parameters are finite; None where validation has told.
     """
     objective, dtype = spec.objective, spec.model.param_dtype
-    nothing = metrics.Evaluation(jnp.asarray(jnp.nan, dtype), jnp.asarray(jnp.nan, dtype))
+    unjudged = metrics.Evaluation(jnp.asarray(jnp.nan, dtype), jnp.asarray(jnp.nan, dtype))
 
     def judged(params: Params, model_state: ModelState) -> Judged:
-        found = nothing if test is None else metrics.evaluate(objective, params, model_state, *test)
+        found = unjudged if test is None else metrics.evaluate(objective, params, model_state, *test)
         if train is None:
             return Judged(found, jnp.bool_(True))
         return Judged(found, jnp.isfinite(metrics.evaluate(objective, params, model_state, *train).loss))
 
     def slot(own: tuple[Params, ModelState, jax.Array]) -> Judged:
         params, model_state, is_done = own
-        return jax.lax.cond(is_done, lambda: judged(params, model_state), lambda: Judged(nothing, jnp.bool_(True)))
+        return jax.lax.cond(is_done, lambda: judged(params, model_state), lambda: Judged(unjudged, jnp.bool_(True)))
 
     return jax.lax.map(slot, (states.best.params, states.best.model_state, done))
 

@@ -15,7 +15,8 @@ from fcnet.objective import ObjectiveSpec
 from fcnet.streaming.blocks import Block
 from fcnet.streaming.validation import Judge
 from fcnet.streaming.validation import Judged as Part
-from fcnet.sweeps.compiling import Slots, abstract, bytes_needed, bytes_of, over_lanes
+from fcnet.sweeps.compiling import Slots
+from fcnet.sweeps.lowering import abstract, bytes_needed, bytes_of, compiled, over_lanes
 from fcnet.sweeps.program import Judged, LaneData, Shape, common_order, judge, running, where
 from fcnet.sweeps.stream_layout import Layout
 from fcnet.train import Carry, History, RunSpec, RunState, TrainData, end_epoch, epoch_keys, run_block, steps_per_epoch
@@ -109,11 +110,8 @@ def some(stored: Any, count: int, mesh: Mesh) -> Any:
 def compile_stream(shape: Shape, made: Slots, data: LaneData, layout: Layout) -> StreamPrograms:
     """All programs of a layout; ``data``: shapes and dtypes of the whole."""
     spec, mesh, rows, dtype = shape.spec, shape.mesh, data.train.x.shape[0], shape.spec.model.param_dtype
-    slots, compiled = made.until.shape[0], []
-
-    def lanes(function: Callable[..., Any], *arguments: Any, **options: int) -> Any:
-        compiled.append(over_lanes(mesh, function, *arguments, **options).compile())
-        return compiled[-1]
+    slots = made.until.shape[0]
+    lanes: Any = partial(over_lanes, mesh)
 
     def own(*of_one: int) -> Any:
         return abstract(jax.ShapeDtypeStruct(of_one, dtype), slots, mesh)
@@ -140,9 +138,9 @@ def compile_stream(shape: Shape, made: Slots, data: LaneData, layout: Layout) ->
     in_blocks = metrics.Evaluation(own(), own()) if layout.validation else None
     found, place = (in_blocks, {}) if validation is None else (whole(validation), {"common": 4})
     losses = own(steps_per_epoch(spec, rows))
-    order = jax.jit(lambda key, epoch: common_order(jax.random.wrap_key_data(key), epoch, rows))
-    programs = StreamPrograms(
-        order.lower(data.order_key, np.int32(0)).compile(),
+    order: Any = jax.jit(lambda key, epoch: common_order(jax.random.wrap_key_data(key), epoch, rows))
+    lowered = (
+        order.lower(data.order_key, np.int32(0)),
         lanes(partial(running, spec), made.states, made.until),
         lanes(partial(step_keys, spec, rows), made.states),
         lanes(begin, made.states),
@@ -154,7 +152,9 @@ def compile_stream(shape: Shape, made: Slots, data: LaneData, layout: Layout) ->
             "test": totals_of(data.test, layout.test),
             "train": totals_of((data.train.x, data.train.y), layout.train),
         },
-        0,
     )
+    each, structure = jax.tree.flatten(lowered)
+    order_program, *of_lanes = compiled(*each)
     # what a program is not told of its arguments it does not count: the states are there all the time
-    return programs._replace(bytes=max(map(bytes_needed, compiled)) + bytes_of(made.states) // mesh.size)
+    most = max(map(bytes_needed, of_lanes)) + bytes_of(made.states) // mesh.size
+    return StreamPrograms._make([*jax.tree.unflatten(structure, [order_program, *of_lanes]), most])

@@ -8,7 +8,7 @@ members that train together in memory. Reading order: ``stream_layout``, ``strea
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -20,16 +20,8 @@ from fcnet.data import Dataset, Rows
 from fcnet.streaming.blocks import Block, ahead, put_ahead, read_epochs
 from fcnet.streaming.validation import Judged as Part
 from fcnet.streaming.validation import evaluate_in_blocks
-from fcnet.sweeps.compiling import (
-    MOST_PROGRAMS,
-    Programs,
-    bytes_of,
-    compile_programs,
-    compiled,
-    lower_slots,
-    room,
-    spread,
-)
+from fcnet.sweeps.compiling import MOST_PROGRAMS, Programs, compile_programs, lower_slots, room
+from fcnet.sweeps.lowering import bytes_of, compiled, spread
 from fcnet.sweeps.program import Judged, LaneData, Shape
 from fcnet.sweeps.stream_layout import Layout
 from fcnet.sweeps.stream_programs import StreamPrograms, compile_stream, some
@@ -131,7 +123,7 @@ class Stream(NamedTuple):
         return order, np.arange(steps_per_epoch(self.shape.spec, len(order)), dtype=np.int32)
 
 
-@lru_cache(maxsize=MOST_PROGRAMS)
+@devices.keep(MOST_PROGRAMS)
 def compile_streamed(shape: Shape, hparams: HParams, data: LaneData, slots: int) -> Programs:
     """Like ``compile_programs`` for rows that are streamed: ``train`` and ``judge`` take ``StreamData``."""
     started = time.perf_counter()
