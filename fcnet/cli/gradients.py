@@ -1,20 +1,12 @@
 """Commands that examine gradients."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from fcnet.cli.app import OUTPUT, Flat, app
-from fcnet.config import (
-    AugmentConfig,
-    DataConfig,
-    LoopConfig,
-    NetworkConfig,
-    ObjectiveConfig,
-    OptimizerConfig,
-    TrainConfig,
-)
+from fcnet.config import TrainConfig
 from fcnet.config.words import Switch
 from fcnet.errors import InputError
 
@@ -24,12 +16,7 @@ def gradcheck(
     file: Path | None = None,
     /,
     *,
-    data: Annotated[DataConfig | None, Flat] = None,
-    augmentation: Annotated[AugmentConfig | None, Flat] = None,
-    network: Annotated[NetworkConfig | None, Flat] = None,
-    objective: Annotated[ObjectiveConfig | None, Flat] = None,
-    optimizer: Annotated[OptimizerConfig | None, Flat] = None,
-    loop: Annotated[LoopConfig | None, Flat] = None,
+    config: Annotated[TrainConfig | None, Flat] = None,
     json: Annotated[Switch, Parameter(group=OUTPUT)] = False,
     figure: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
     seconds: Annotated[float, Parameter(group=OUTPUT)] = 60.0,
@@ -48,28 +35,19 @@ def gradcheck(
         seconds: The most that a call of the file may take.
         memory_gib: The most memory that the file's process may take.
     """
-    given = {
-        "data": data,
-        "network": network,
-        "objective": objective,
-        "optimizer": optimizer,
-        "loop": loop,
-        "augmentation": augmentation,
-    }
-    parts: dict[str, Any] = {name: part for name, part in given.items() if part is not None}
     if file is not None:
         from fcnet.commands import gradcheck as command
 
-        if parts:
+        if config is not None:
             raise InputError(f"{file} brings its own network and data: leave out the flags of fcnet train")
         return command.check_file(file, json=json, figure=figure, seconds=seconds, memory_gib=memory_gib)
     from fcnet.commands import gradcheck_own
 
-    if not parts:
+    if config is None:
         if figure is not None:
             raise InputError("--figure draws one network's errors: name a file, or a network such as --data digits")
         return gradcheck_own.check_catalogue(json=json)
-    return gradcheck_own.check_network(TrainConfig(**parts), json=json, figure=figure, seconds=seconds)
+    return gradcheck_own.check_network(config, json=json, figure=figure, seconds=seconds)
 
 
 @app.command

@@ -7,28 +7,14 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from fcnet.cli.app import FROM, OUTPUT, Flat, app
-from fcnet.config import (
-    AugmentConfig,
-    DataConfig,
-    LoopConfig,
-    NetworkConfig,
-    ObjectiveConfig,
-    OptimizerConfig,
-    ProcessesConfig,
-    TrainConfig,
-)
+from fcnet.config import ProcessesConfig, TrainConfig
 from fcnet.config.words import Switch
 
 
 @app.command
 def train(
     *,
-    data: Annotated[DataConfig, Flat] = DataConfig(),
-    augmentation: Annotated[AugmentConfig, Flat] = AugmentConfig(),
-    network: Annotated[NetworkConfig, Flat] = NetworkConfig(),
-    objective: Annotated[ObjectiveConfig, Flat] = ObjectiveConfig(),
-    optimizer: Annotated[OptimizerConfig, Flat] = OptimizerConfig(),
-    loop: Annotated[LoopConfig, Flat] = LoopConfig(),
+    config: Annotated[TrainConfig, Flat] = TrainConfig(),
     processes: Annotated[ProcessesConfig, Flat] = ProcessesConfig(),
     out: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
     resume: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
@@ -54,12 +40,12 @@ def train(
     if resume is not None:
         command.resume(resume, quiet=quiet, others=processes)
         return
-    config = TrainConfig(data, network, objective, optimizer, loop, augmentation)
     if from_ is not None:
         from fcnet.commands.train_from import config_from
 
+        data_parallel = config.loop.data_parallel
         config = config_from(from_, best=best, setting=setting, member=member, quiet=quiet)
-        config = replace(config, loop=replace(config.loop, data_parallel=loop.data_parallel))
+        config = replace(config, loop=replace(config.loop, data_parallel=data_parallel))
     command.train(config, out=out, quiet=quiet, others=processes)
 
 

@@ -7,16 +7,7 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from fcnet.cli.app import OUTPUT, Flat, app
-from fcnet.config import (
-    AugmentConfig,
-    DataConfig,
-    LoopConfig,
-    NetworkConfig,
-    ObjectiveConfig,
-    OptimizerConfig,
-    ProcessesConfig,
-    TrainConfig,
-)
+from fcnet.config import ProcessesConfig, TrainConfig
 from fcnet.config.words import Switch
 from fcnet.sweeps.config import SweepConfig
 from fcnet.sweeps.options import SWEEP, SweepOptions
@@ -35,12 +26,7 @@ def train_sweep(
     yes: Annotated[Switch, Parameter(group=SWEEP)] = False,
     axis: Annotated[tuple[str, ...], Parameter(show=False, negative="")] = (),
     one_fold: Annotated[Switch, Parameter(show=False)] = False,
-    data: Annotated[DataConfig, Flat] = DataConfig(),
-    augmentation: Annotated[AugmentConfig, Flat] = AugmentConfig(),
-    network: Annotated[NetworkConfig, Flat] = NetworkConfig(),
-    objective: Annotated[ObjectiveConfig, Flat] = ObjectiveConfig(),
-    optimizer: Annotated[OptimizerConfig, Flat] = OptimizerConfig(),
-    loop: Annotated[LoopConfig, Flat] = LoopConfig(),
+    config: Annotated[TrainConfig, Flat] = TrainConfig(),
     processes: Annotated[ProcessesConfig, Flat] = ProcessesConfig(),
     out: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
     resume: Annotated[Path | None, Parameter(group=OUTPUT)] = None,
@@ -72,11 +58,10 @@ def train_sweep(
         command.resume(resume, quiet=quiet, others=processes)
         return
     del width, depth  # lifted out of the words into axes and hidden layers
-    base = TrainConfig(data, network, objective, optimizer, loop, augmentation)
-    config = SweepConfig.of(base, split(axis), one_fold=one_fold, **asdict(options))
+    sweep_config = SweepConfig.of(config, split(axis), one_fold=one_fold, **asdict(options))
     if not yes:
-        config.require_meant()
-    command.sweep(config, out=out, quiet=quiet, others=processes)
+        sweep_config.require_meant()
+    command.sweep(sweep_config, out=out, quiet=quiet, others=processes)
 
 
 @sweep.command(name="show")
