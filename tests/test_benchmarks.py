@@ -67,7 +67,7 @@ def one_device():
         pytest.param(lambda p: contestants.sweep(p, 3, **one_device()), id="fcnet, own orders"),
         pytest.param(lambda p: contestants.sweep(p, 3, shared_order=True, **one_device()), id="fcnet, shared order"),
         pytest.param(lambda p: contestants.sweep(p, 3, mode="exact", **one_device()), id="fcnet, exact"),
-        pytest.param(lambda p: contestants.several_processes(p, 2, 2), id="fcnet, processes"),
+        pytest.param(lambda p: contestants.several_processes(p, 2, 2), id="fcnet, processes", marks=pytest.mark.slow),
         pytest.param(flax_loop.loop, id="Flax"),
         pytest.param(lambda p: scikit_learn.classifier(p, 2), id="scikit-learn"),
         pytest.param(lambda p: scikit_learn.classifier(p, 2, processes=2), id="scikit-learn, processes"),

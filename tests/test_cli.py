@@ -173,8 +173,11 @@ def test_what_is_compiled_beside_the_gradient_check_is_what_trains(words, tmp_pa
         ),
         ["--loss", "binary_cross_entropy", "--activation", "gelu", "--initializer", "lecun_normal", "--bias", "0.1"],
         ["--data", "spirals", "--samples", "200", "--noise", "0", "--validation", "0"],
-        ["--data", "function", "--function", "sinc", "--interval", "-2", "2", "--loss", "smooth_l1"],
-        ["--data", "wine", "--folds", "4", "--fold", "1", "--batch-size", "16"],
+        pytest.param(
+            ["--data", "function", "--function", "sinc", "--interval", "-2", "2", "--loss", "smooth_l1"],
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(["--data", "wine", "--folds", "4", "--fold", "1", "--batch-size", "16"], marks=pytest.mark.slow),
     ],
 )
 def test_flags_work(words, tmp_path, plain_curves, without_figures):

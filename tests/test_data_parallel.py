@@ -182,7 +182,7 @@ if __name__ == "__main__":
 # --- what the tests make of it ---
 
 
-SLOW = ("whole batches of numbers", "images")
+SLOW = ("weighted rows", "whole batches of numbers", "images")
 EACH = [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in CASES]
 
 

@@ -103,17 +103,14 @@ RUNS = {
     "divides evenly": (dataclasses.replace(SPEC, batch_size=10), HPARAMS, lambda data: data),
 }
 
+# Where batches end has tests of its own, and so have runs without validation and of numbers, below.
+QUICK = ("stops early", "batch norm", "sample weights", "by hand, plateau")
+
 
 @pytest.mark.optimised  # unoptimised, a sum is rounded as its surroundings have it
-# Where batches end has tests of its own, and so have runs without validation and of numbers, below.
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(name, marks=pytest.mark.slow)
-        if name in ("all at once", "no validation", "regression", "all rows a step", "divides evenly")
-        else name
-        for name in RUNS
-    ],
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in RUNS],
 )
 def test_the_run_in_memory_bit_for_bit(name, blobs, monkeypatch):
     spec, hparams, change = RUNS[name]

@@ -21,6 +21,9 @@ from fcnet.fitting import DivergedError, Progress, check_fits, compile_run, fit,
 from fcnet.runs import RunFolder
 from fcnet.train import RunSpec, RunState
 
+# Compiling two programs at once takes 0.1 GB more; a run on more data than this trains for longer than it would save.
+MOST_BYTES_BESIDE = 16 * 2**20
+
 
 def train(
     config: TrainConfig, *, out: Path | None = None, quiet: bool = False, others: ProcessesConfig = ProcessesConfig()
@@ -53,10 +56,9 @@ def train(
     with stoppable(f"stopped; {how_to_go_on('train', folder.path)}"):
         describe(reporter, spec, config, dataset)
         hparams = config.hparams(dataset.description)
-        in_memory = not (config.loop.stream or streaming.is_needed(dataset))
         with finish_chunk_on_signals() as received, ThreadPoolExecutor(1) as beside:
             ahead = None
-            if in_memory and processes.count == 1:  # XLA may need every process to compile what several run
+            if _compiles_beside(config, dataset, processes):
                 # the longest program, on the cores that the check leaves idle; ``fit`` finds it compiled
                 ahead = beside.submit(compile_run, spec, hparams, shapes(stored_rows(dataset)), mesh)
             comparison = check_gradients(spec, hparams, dataset, config.loop.seed)
@@ -68,6 +70,14 @@ def train(
             raise Interrupted(f"stopped before epoch 1; {how_to_go_on('train', folder.path)}", 128 + received[0])
         _run(reporter, folder, config, spec, dataset, None, mesh)
     return folder.path
+
+
+def _compiles_beside(config: TrainConfig, dataset: Dataset, processes: Processes) -> bool:
+    """Whether what trains is compiled while the gradients are checked."""
+    in_memory = not (config.loop.stream or streaming.is_needed(dataset))
+    is_small = streaming.bytes_of(dataset.train) <= MOST_BYTES_BESIDE
+    # XLA may need every process to compile what several run
+    return in_memory and is_small and processes.count == 1
 
 
 def _devices(config: TrainConfig, others: ProcessesConfig) -> tuple[Mesh | None, Processes]:

@@ -5,7 +5,7 @@ only a validation part that does not fit either is judged in blocks, and then eq
 Reading order: ``blocks`` (the host's side), ``validation``, ``programs`` (the device's side), ``run`` (the loop).
 """
 
-from fcnet.streaming.blocks import Block, ahead, is_needed, layout, put_ahead, read_epochs, room
+from fcnet.streaming.blocks import Block, ahead, bytes_of, is_needed, layout, put_ahead, read_epochs, room
 from fcnet.streaming.run import Reached, StreamedRun, compile_run
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Reached",
     "StreamedRun",
     "ahead",
+    "bytes_of",
     "compile_run",
     "is_needed",
     "layout",
