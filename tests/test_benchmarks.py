@@ -3,6 +3,7 @@
 import importlib.util
 from itertools import pairwise
 
+import auto_mode
 import contestants
 import jax
 import numpy as np
@@ -91,6 +92,19 @@ def test_every_contestant_learns(build, problem):
 @pytest.mark.parametrize("build", [torch_loop, torch_ensemble])
 def test_compiled_peers_learn(build, problem):
     learns(build(problem, compiled=True))
+
+
+@pytest.mark.parametrize("mode", ["exact", "fast"])
+def test_a_whole_sweep_ends_where_a_single_network_does(mode, problem):
+    one, members = contestants.one(problem), contestants.whole_sweep(problem, 1, 2, mode=mode)
+    one.epochs(2)
+    members.epochs(1)
+    # 2 epochs of sums of at most 50 float32 terms in another order
+    assert members.loss() == pytest.approx(one.loss(), rel=1e-5)
+
+
+def test_auto_takes_one_of_both_modes(problem):
+    assert auto_mode.auto(problem, 4 * len(jax.devices())) in ("exact", "fast")
 
 
 @needs("torch")

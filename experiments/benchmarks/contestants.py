@@ -20,7 +20,7 @@ from fcnet import DataSpec, HParams, MLPSpec, OptimizerSpec, RunSpec, devices, f
 from fcnet.data import Dataset, Description, Rows
 from fcnet.sweeps.compiling import compile_programs
 from fcnet.sweeps.engine import Engine
-from fcnet.sweeps.groups import Entrant, grouped
+from fcnet.sweeps.groups import Entrant, Group, grouped
 from fcnet.sweeps.lanes import Lanes
 from fcnet.sweeps.plan import fitted
 from fcnet.sweeps.program import LaneData, Mode, Shape
@@ -130,19 +130,25 @@ def many_members(problem: Problem, counts: Sequence[int]) -> tuple[str, dict[str
     return f"whole sweeps of more and more members, {EPOCHS_OF_A_MEMBER} epochs each", sweeps
 
 
-def whole_sweep(problem: Problem, members: int, epochs: int) -> Contestant:
-    """Sweeps from begin to end, fast, each with its own orders: members come and go in the slots that the plan gives.
-
-    An "epoch" of this contestant is a whole sweep; its ``networks`` are members times ``epochs``.
-    """
+def group_of(problem: Problem, members: int, epochs: int) -> tuple[Group, dict[DataSpec, Dataset]]:
+    """Members of as many seeds, as a sweep groups them, and their data."""
     spec, values = replace(run_spec(problem), epochs=epochs), hyper_parameters(problem)
     classes = tuple(map(str, range(problem.sizes[-1])))
     inputs, outputs = problem.sizes[0], problem.sizes[-1]
     about = Description("rows", "classification", "", {"train": len(problem.y)}, (), classes, "", inputs, outputs)
     rows = {DataSpec("rows"): Dataset(about, Rows(problem.x, problem.y))}
     entrants = [Entrant(number, spec, values, number, DataSpec("rows")) for number in range(members)]
-    (group,), mesh, last = grouped(entrants, rows, unify=False), devices.mesh(), float("nan")
-    shape = Shape(spec, "fast", False, mesh)
+    (group,) = grouped(entrants, rows, unify=False)
+    return group, rows
+
+
+def whole_sweep(problem: Problem, members: int, epochs: int, *, mode: Mode = "fast") -> Contestant:
+    """Sweeps from begin to end, each with its own orders: members come and go in the slots that the plan gives.
+
+    An "epoch" of this contestant is a whole sweep; its ``networks`` are members times ``epochs``.
+    """
+    (group, rows), mesh, last = group_of(problem, members, epochs), devices.mesh(), float("nan")
+    shape = Shape(group.spec, mode, False, mesh)
     plan, _ = fitted(shape, group, devices.device_bytes(mesh.devices.flat[0]))
 
     def sweeps(count: int) -> None:
