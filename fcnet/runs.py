@@ -16,17 +16,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from fcnet import checkpoint, provenance
 from fcnet.config import TrainConfig
-from fcnet.contracts import HParams
 from fcnet.data import Dataset, Description, encoding
 from fcnet.errors import InputError, require
 from fcnet.files import read_json, write_json, write_text
-from fcnet.fitting import as_hparams
-from fcnet.train import History, RunSpec, RunState, initial_state
+from fcnet.train import History, RunState, abstract_state
 
 RUN_FILE, SWEEP_FILE = "run.json", "sweep.json"
 RUNS = Path("runs")
@@ -185,13 +182,6 @@ def read_metrics(folder: RunFolder, epochs: int, dtype: Any) -> History:
         raise InputError(f"{folder.metrics} is damaged ({type(broken).__name__}): start the run again") from None
     require(len(columns) == epochs, f"{folder.metrics} has {len(columns)} epochs, the checkpoint {epochs}: start again")
     return History(*columns.T)
-
-
-def abstract_state(spec: RunSpec, hparams: HParams, rows: int) -> RunState:
-    """Shapes and dtypes of a state of this run."""
-    traced = as_hparams(hparams, spec.model.param_dtype)
-    key = jax.eval_shape(lambda: jax.random.key(0))
-    return jax.eval_shape(lambda h, k: initial_state(spec, h, rows, key=k), traced, key)
 
 
 def load_state(folder: RunFolder) -> RunState:

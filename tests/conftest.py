@@ -120,6 +120,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         jax.clear_caches()  # JAX does not see that they were compiled otherwise
 
 
+@pytest.fixture
+def compiled() -> Iterator[list[str]]:
+    """The names of all programs that are compiled, or read from disk, from now on."""
+    programs: list[str] = []
+
+    def note(event: str, duration: float, *, fun_name: str = "", **_: object) -> None:
+        if event == "/jax/core/compile/backend_compile_duration":
+            programs.append(fun_name)
+
+    jax.monitoring.register_event_duration_secs_listener(note)
+    yield programs
+    jax.monitoring.unregister_event_duration_listener(note)
+
+
 @pytest.fixture(scope="session")
 def optimising() -> dict[str, str]:
     """The environment of a process whose programs are compiled as users have them."""

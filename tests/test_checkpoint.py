@@ -10,8 +10,7 @@ from fcnet.contracts import HParams
 from fcnet.errors import InputError
 from fcnet.fitting import as_hparams
 from fcnet.models import MLPSpec
-from fcnet.runs import abstract_state
-from fcnet.train import RunSpec, initial_state
+from fcnet.train import RunSpec, abstract_state, initial_state
 
 SPEC = RunSpec(MLPSpec(3, 2, (4,)), "cross_entropy")
 HPARAMS = HParams(0.1, 0.9)

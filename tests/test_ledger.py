@@ -17,8 +17,8 @@ CASES = rows.cases()
 GOLDEN, TORCH = golden.load()
 
 
-# every row in float64, which leaves no room for mistakes, and every third in float32 in the quick suite
 def marks(case, dtype, number):
+    # every row in float64, which leaves no room for mistakes, and every sixth in float32 in the quick suite
     slow = [pytest.mark.slow] if dtype == "float32" and number % 6 else []
     # in a hurry, XLA rounds mish's slope at 18 ε
     return slow + ([pytest.mark.optimised] if (case.kind, dtype) == ("activation", "float32") else [])

@@ -74,10 +74,9 @@ def train(
 
 def _compiles_beside(config: TrainConfig, dataset: Dataset, processes: Processes) -> bool:
     """Whether what trains is compiled while the gradients are checked."""
-    in_memory = not (config.loop.stream or streaming.is_needed(dataset))
-    is_small = streaming.bytes_of(dataset.train) <= MOST_BYTES_BESIDE
-    # XLA may need every process to compile what several run
-    return in_memory and is_small and processes.count == 1
+    if processes.count > 1:  # XLA may need all of them to compile what they run
+        return False
+    return streaming.bytes_of(dataset.train) <= MOST_BYTES_BESIDE and not _streams(config, dataset, None)
 
 
 def _devices(config: TrainConfig, others: ProcessesConfig) -> tuple[Mesh | None, Processes]:

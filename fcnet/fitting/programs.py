@@ -13,7 +13,16 @@ from fcnet import devices
 from fcnet.arrays import AnyArray
 from fcnet.contracts import HParams
 from fcnet.data import Dataset
-from fcnet.train import History, RunSpec, RunState, TrainData, initial_state, run_epochs
+from fcnet.train import (
+    History,
+    RunSpec,
+    RunState,
+    TrainData,
+    abstract_hparams,
+    abstract_state,
+    initial_state,
+    run_epochs,
+)
 
 # Rows of history that one call can return, and therefore the most epochs it can run.
 MOST_EPOCHS_A_CALL = 64
@@ -70,8 +79,7 @@ def compile_run(spec: RunSpec, hparams: HParams, data: TrainData, mesh: Mesh | N
         data: arrays, or their ``shapes``.
         mesh: everything is whole on each of its devices before and after.
     """
-    scalar = jax.ShapeDtypeStruct((), spec.model.param_dtype)
-    return _compile(spec, jax.tree.map(lambda _: scalar, hparams), shapes(data), mesh)
+    return _compile(spec, abstract_hparams(spec, hparams), shapes(data), mesh)
 
 
 @devices.keep(MOST_PROGRAMS)
@@ -83,8 +91,7 @@ def _compile(spec: RunSpec, hparams: HParams, data: TrainData, mesh: Mesh | None
         return run_epochs(spec, hparams, state, data, until, room=room, mesh=mesh)
 
     whole = devices.whole(mesh)
-    key = jax.eval_shape(lambda: jax.random.key(0))
-    state = jax.eval_shape(lambda h, k: initial_state(spec, h, data.x.shape[0], key=k), hparams, key)
+    state = abstract_state(spec, hparams, data.x.shape[0])
     placed = jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=whole), (hparams, state, data)
     )

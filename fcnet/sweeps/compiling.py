@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -13,7 +14,7 @@ from fcnet import devices
 from fcnet.contracts import HParams
 from fcnet.sweeps.lowering import abstract, bytes_needed, bytes_of, compiled, over_lanes, spread
 from fcnet.sweeps.program import Judged, LaneData, Shape, begin_members, empty, judge, train_members
-from fcnet.train import History, RunSpec, RunState, initial_state
+from fcnet.train import History, RunSpec, RunState, abstract_state
 
 # Rows of history that one call can return, and therefore the most epochs it can run.
 MOST_EPOCHS_A_CALL = 256
@@ -62,19 +63,14 @@ class Slots(NamedTuple):
 def lower_slots(spec: RunSpec, mesh: Mesh, hparams: HParams, rows: int, slots: int) -> Slots:
     """For lanes of ``slots`` slots and ``rows`` training rows, in any mode; ``hparams``: see ``compile_programs``."""
     key = jax.eval_shape(lambda: jax.random.key(0))
-    one = jax.eval_shape(lambda h, k: initial_state(spec, h, rows, key=k), hparams, key)
+    one = abstract_state(spec, hparams, rows)
     states, values, keys = (abstract(tree, mesh.size * slots, mesh) for tree in (one, hparams, key))
     flags, until = (
         abstract(jax.ShapeDtypeStruct((), dtype), mesh.size * slots, mesh) for dtype in (jnp.bool_, jnp.int32)
     )
-
-    def begin(states: RunState, hparams: HParams, keys: jax.Array, fresh: jax.Array) -> RunState:
-        return begin_members(spec, rows, states, hparams, keys, fresh)
-
     nobody = jax.jit(lambda: jax.tree.map(empty, states), out_shardings=spread(mesh)).lower()
-    return Slots(
-        one, states, values, flags, until, nobody, over_lanes(mesh, begin, states, values, keys, flags, given_up=0)
-    )
+    begin = over_lanes(mesh, partial(begin_members, spec, rows), states, values, keys, flags, given_up=0)
+    return Slots(one, states, values, flags, until, nobody, begin)
 
 
 def room(spec: RunSpec) -> int:

@@ -13,7 +13,7 @@ from fcnet.data import Dataset, DataSpec
 from fcnet.fitting import check_fits, shapes, stored_rows
 from fcnet.sweeps.members import Member
 from fcnet.sweeps.program import LaneData
-from fcnet.train import RunSpec
+from fcnet.train import RunSpec, abstract_hparams
 
 # What draws random numbers: in the program or not, it changes what all others draw.
 RANDOM = ("dropout", "input_noise", "hidden_noise")
@@ -106,9 +106,7 @@ def _group(spec: RunSpec, data: LaneData, own: list[Entrant]) -> Group:
         for name in HParams._fields
     }
     filled = tuple(entrant._replace(hparams=_filled(entrant.hparams, present)) for entrant in own)
-    dtype = spec.model.param_dtype
-    structure = jax.tree.map(lambda _: jax.ShapeDtypeStruct((), dtype), filled[0].hparams)
-    return Group(spec, structure, data, filled)
+    return Group(spec, abstract_hparams(spec, filled[0].hparams), data, filled)
 
 
 def _parts(value: Any) -> int:

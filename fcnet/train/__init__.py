@@ -8,7 +8,7 @@ traced, so the cuts between chunks change neither the program nor a bit of the r
 from fcnet.train.chunk import is_finished, run_epochs
 from fcnet.train.epoch import batch_order, end_epoch, epoch_keys, run_epoch
 from fcnet.train.spec import RunSpec, steps_per_epoch
-from fcnet.train.state import Best, History, RunState, TrainData, initial_state
+from fcnet.train.state import Best, History, RunState, TrainData, abstract_hparams, abstract_state, initial_state
 from fcnet.train.step import Carry, run_block
 
 __all__ = [
@@ -18,6 +18,8 @@ __all__ = [
     "RunSpec",
     "RunState",
     "TrainData",
+    "abstract_hparams",
+    "abstract_state",
     "batch_order",
     "end_epoch",
     "epoch_keys",

@@ -73,3 +73,14 @@ def initial_state(spec: RunSpec, hparams: HParams, rows: int, *, key: jax.Array)
     opt_state = optimizer_of(spec, hparams, rows).init(params)
     plateau = initial_plateau(spec.model.param_dtype)
     return RunState(params, opt_state, model_state, run_key, jnp.int32(0), best, plateau, jnp.int32(0))
+
+
+def abstract_hparams(spec: RunSpec, hparams: HParams) -> HParams:
+    """Shapes and dtypes of the hyper-parameters that are there, as this run's programs take them."""
+    return jax.tree.map(lambda _: jax.ShapeDtypeStruct((), spec.model.param_dtype), hparams)
+
+
+def abstract_state(spec: RunSpec, hparams: HParams, rows: int) -> RunState:
+    """Shapes and dtypes of a state of this run."""
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    return jax.eval_shape(lambda h, k: initial_state(spec, h, rows, key=k), abstract_hparams(spec, hparams), key)
