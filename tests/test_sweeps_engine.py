@@ -13,6 +13,7 @@ from fcnet.models import MLPSpec
 from fcnet.optimizers import OptimizerSpec
 from fcnet.sweeps import engine as engines
 from fcnet.sweeps import plan as plans
+from fcnet.sweeps import trials
 from fcnet.sweeps.distance import distance_to_solo
 from fcnet.sweeps.engine import Engine
 from fcnet.sweeps.groups import Entrant, grouped
@@ -234,14 +235,30 @@ def test_auto_takes_the_mode_that_was_clearly_faster(datasets, monkeypatch):
     (group,) = grouped([entrant(number) for number in range(40)], datasets, unify=False)
     for seconds, chosen in (({"exact": 1.0, "fast": 0.5}, "fast"), ({"exact": 1.0, "fast": 0.99}, "exact")):
         monkeypatch.setattr(
-            plans, "timed", lambda shape, plan, *rest, s=seconds: plan._replace(seconds_of_epoch=s[shape.mode])
+            trials, "timed", lambda shape, plan, *rest, s=seconds: plan._replace(seconds_of_epoch=s[shape.mode])
         )
-        assert plans.planned(group, datasets, devices.mesh(), 2**30, mode="auto").mode == chosen
+        assert trials.planned(group, datasets, devices.mesh(), 2**30, mode="auto").mode == chosen
+
+
+def test_one_trial_that_was_held_up_does_not_decide(datasets, monkeypatch):
+    (group,) = grouped([entrant(number) for number in range(40)], datasets, unify=False)
+    # fast takes half the time, on a machine that becomes three times slower; other work holds up its first trial
+    monkeypatch.setattr(trials, "TRIALS", 5)
+    pace = np.linspace(1, 3, trials.TRIALS)
+    took = {"exact": iter(20 * pace), "fast": iter(10 * pace * np.where(np.arange(trials.TRIALS) == 0, 9, 1))}
+    monkeypatch.setattr(
+        trials, "timed", lambda shape, plan, *rest: plan._replace(seconds_of_epoch=next(took[shape.mode]))
+    )
+    monkeypatch.setattr(trials, "TRIAL_SECONDS", 1e6)  # all of these are short trials,
+    monkeypatch.setattr(trials, "SHARE_OF_TRAINING", 1e9)  # and there is time for all
+    chosen = trials.planned(group, datasets, devices.mesh(), 2**30, mode="auto")
+    assert (chosen.mode, chosen.seconds_of_epoch) == ("fast", 25.0)  # 90, 15, 20, 25, 30
+    assert not [*took["exact"], *took["fast"]]  # every trial was made
 
 
 def test_the_trial_of_a_mode_measures(datasets):
     (group,) = grouped([entrant(number) for number in range(4)], datasets, unify=False)
-    found = plans.planned(group, datasets, devices.mesh(), 2**30, mode="exact")
+    found = trials.planned(group, datasets, devices.mesh(), 2**30, mode="exact")
     assert 0 < found.seconds_of_epoch < 60
 
 

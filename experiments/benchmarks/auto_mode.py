@@ -20,7 +20,7 @@ from turns import in_turns
 
 from fcnet import devices
 from fcnet.cli import script
-from fcnet.sweeps.plan import planned
+from fcnet.sweeps.trials import planned
 
 # Members of a plan train for so long that compiling does not matter: auto then tries both modes.
 EPOCHS_PLANNED, EPOCHS_TIMED = 2000, 5

@@ -1,18 +1,15 @@
-"""How a group is trained: in turn or together, in how many slots, in how many waves, with how much memory and time."""
+"""How a group is trained: in how many slots, in how many waves, with how much memory and time."""
 
-from collections.abc import Callable, Mapping
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jax.sharding import Mesh
 
-from fcnet.data import Dataset, DataSpec, mapped
+from fcnet.data import Dataset, mapped
 from fcnet.errors import require
 from fcnet.models import MLPSpec
 from fcnet.sweeps.compiling import Programs
-from fcnet.sweeps.engine import Engine
 from fcnet.sweeps.groups import Group
-from fcnet.sweeps.lanes import Lanes
 from fcnet.sweeps.program import Mode, Shape
 from fcnet.sweeps.streamed import programs_for
 
@@ -23,10 +20,6 @@ OPERATIONS_A_CALL = 1e10
 IN_TURN = 16
 # What may be taken of a device's memory; the rest is the system's.
 SHARE_OF_MEMORY = 0.8
-# Together is chosen where it is faster by more than this: bits that equal a solo run are worth something.
-CLEARLY_FASTER = 0.97
-# How long the trial of a mode takes, about.
-TRIAL_SECONDS = 0.4
 
 
 class Plan(NamedTuple):
@@ -114,19 +107,6 @@ def _gib(count: int) -> str:
     return f"{count / 2**30:.3g} GiB"
 
 
-def timed(shape: Shape, plan: Plan, group: Group, datasets: Mapping[DataSpec, Dataset], order_seed: int = 0) -> Plan:
-    """The plan with ``seconds_of_epoch`` measured on the group's first members, whose training is then thrown away."""
-    first = group.entrants[: plan.slots * shape.mesh.size]
-    lanes = Lanes.empty(
-        shape.mesh.size, plan.slots, first, lockstep=shape.shared_order, one_stream=shape.stream_bytes > 0
-    )
-    engine = Engine(shape, group, datasets, lanes, number=0, until=group.spec.epochs, order_seed=order_seed)
-    told = engine.call(1)  # a first call warms up
-    if not engine.finished and told.epochs:
-        told = engine.call(int(np.clip(TRIAL_SECONDS / told.seconds, 1, engine.room)))
-    return plan._replace(seconds_of_epoch=told.seconds / max(told.epochs, 1))
-
-
 def adapted(plan: Plan, shape: Shape, group: Group, available: int, at_once: int | None = None) -> Plan:
     """The plan for fewer or more members of the same programs: other slots only where most would stay empty."""
     members, lanes = len(group.entrants), shape.mesh.size
@@ -134,48 +114,3 @@ def adapted(plan: Plan, shape: Shape, group: Group, available: int, at_once: int
         fewer, _ = fitted(shape, group, available, at_once)
         return fewer._replace(seconds_of_epoch=plan.seconds_of_epoch)
     return plan._replace(waves=-(-members // (plan.slots * lanes)))
-
-
-def planned(
-    group: Group,
-    datasets: Mapping[DataSpec, Dataset],
-    mesh: Mesh,
-    available: int,
-    *,
-    mode: Literal["auto", "exact", "fast"],
-    shared_order: bool = False,
-    at_once: int | None = None,
-    order_seed: int = 0,
-    stream_bytes: int = 0,
-    tell: Callable[[str], None] = lambda text: None,
-) -> Plan:
-    """The plan of a group; ``auto`` tries both modes for a moment and takes the faster.
-
-    Where training in the exact mode takes less time than compiling for it took, that is the faster: the other mode is
-    not compiled to be tried.
-
-    Args:
-        available: bytes of memory of one device. ``stream_bytes``: see ``Shape``.
-        order_seed: of shared batch orders.
-        tell: hears what is being done.
-
-    Raises:
-        InputError: not even one member fits.
-    """
-    modes: tuple[Mode, ...] = ("exact", "fast") if mode == "auto" else (mode,)
-    if mode == "auto" and len(group.entrants) <= mesh.size:
-        modes = ("exact",)  # a member each: there is nothing to put together
-    plans = []
-    for name in modes:
-        shape = Shape(group.spec, name, shared_order, mesh, stream_bytes)
-        tell(f"compiling ({name})")
-        plan, programs = fitted(shape, group, available, at_once)
-        tell(f"timing ({name})")
-        plans.append(timed(shape, plan, group, datasets, order_seed))
-        if plans[-1].seconds_of_epoch * len(group.entrants) * group.spec.epochs < programs.seconds:
-            break  # all of the training is sooner done than another program compiled
-    if len(plans) == 1:
-        return plans[0]
-    exact, fast = plans
-    clearly = fast.seconds_of_epoch < CLEARLY_FASTER * exact.seconds_of_epoch
-    return fast if clearly else exact

@@ -14,10 +14,11 @@ from fcnet.devices import Processes
 from fcnet.errors import require
 from fcnet.sweeps.config import ONE_STREAM, SweepConfig
 from fcnet.sweeps.groups import Group, entrants, grouped
-from fcnet.sweeps.plan import Plan, adapted, planned, require_room_for_splits
+from fcnet.sweeps.plan import Plan, adapted, require_room_for_splits
 from fcnet.sweeps.program import Shape
 from fcnet.sweeps.stages import Stage, Stages
 from fcnet.sweeps.tables import MemberResult
+from fcnet.sweeps.trials import planned
 
 
 class PlannedStage(NamedTuple):

@@ -1,0 +1,92 @@
+"""Which mode trains a group sooner: both are tried for a moment on its own members."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+from jax.sharding import Mesh
+
+from fcnet.data import Dataset, DataSpec
+from fcnet.sweeps.engine import Engine
+from fcnet.sweeps.groups import Group
+from fcnet.sweeps.lanes import Lanes
+from fcnet.sweeps.plan import Plan, fitted
+from fcnet.sweeps.program import Mode, Shape
+
+# Together is chosen where it is faster by more than this: bits that equal a solo run are worth something.
+CLEARLY_FASTER = 0.97
+# How long a trial of a mode takes, about; how often both are tried at most, and the share of the training it may take.
+TRIAL_SECONDS, TRIALS, SHARE_OF_TRAINING = 0.1, 9, 0.1
+
+
+def timed(shape: Shape, plan: Plan, group: Group, datasets: Mapping[DataSpec, Dataset], order_seed: int = 0) -> Plan:
+    """The plan with ``seconds_of_epoch`` measured on the group's first members, whose training is then thrown away."""
+    first = group.entrants[: plan.slots * shape.mesh.size]
+    lanes = Lanes.empty(
+        shape.mesh.size, plan.slots, first, lockstep=shape.shared_order, one_stream=shape.stream_bytes > 0
+    )
+    engine = Engine(shape, group, datasets, lanes, number=0, until=group.spec.epochs, order_seed=order_seed)
+    told = engine.call(1)  # a first call warms up
+    if not engine.finished and told.epochs:
+        told = engine.call(int(np.clip(TRIAL_SECONDS / told.seconds, 1, engine.room)))
+    return plan._replace(seconds_of_epoch=told.seconds / max(told.epochs, 1))
+
+
+def _rounds(plans: Sequence[Plan], group: Group, mesh: Mesh) -> int:
+    """How often the modes are tried: not again where one call takes so long that it tells enough."""
+    if any(plan.seconds_of_epoch * plan.slots * mesh.size > TRIAL_SECONDS for plan in plans):
+        return 1
+    training = min(plan.seconds_of_epoch for plan in plans) * len(group.entrants) * group.spec.epochs
+    return int(np.clip(SHARE_OF_TRAINING * training / (len(plans) * TRIAL_SECONDS), 1, TRIALS))
+
+
+def planned(
+    group: Group,
+    datasets: Mapping[DataSpec, Dataset],
+    mesh: Mesh,
+    available: int,
+    *,
+    mode: Literal["auto", "exact", "fast"],
+    shared_order: bool = False,
+    at_once: int | None = None,
+    order_seed: int = 0,
+    stream_bytes: int = 0,
+    tell: Callable[[str], None] = lambda text: None,
+) -> Plan:
+    """The plan of a group; ``auto`` tries both modes for a moment and takes the faster.
+
+    Whatever else the machine does can hold up a trial: short ones are repeated in turns, and the median of what one
+    mode took over what the other took right before counts.
+
+    Where training in the exact mode takes less time than compiling for it took, that is the faster: the other mode is
+    not compiled to be tried.
+
+    Args:
+        available: bytes of memory of one device. ``stream_bytes``: see ``Shape``.
+        order_seed: of shared batch orders.
+        tell: hears what is being done.
+
+    Raises:
+        InputError: not even one member fits.
+    """
+    modes: tuple[Mode, ...] = ("exact", "fast") if mode == "auto" else (mode,)
+    if mode == "auto" and len(group.entrants) <= mesh.size:
+        modes = ("exact",)  # a member each: there is nothing to put together
+    shapes = [Shape(group.spec, name, shared_order, mesh, stream_bytes) for name in modes]
+    plans: list[Plan] = []
+    for shape in shapes:
+        tell(f"compiling ({shape.mode})")
+        plan, programs = fitted(shape, group, available, at_once)
+        tell(f"timing ({shape.mode})")
+        plans.append(timed(shape, plan, group, datasets, order_seed))
+        if plans[-1].seconds_of_epoch * len(group.entrants) * group.spec.epochs < programs.seconds:
+            break  # all of the training is sooner done than another program compiled
+    if len(plans) == 1:
+        return plans[0]
+    rounds = [plans]
+    for _ in range(1, _rounds(plans, group, mesh)):
+        again = zip(shapes, plans, strict=True)
+        rounds.append([timed(shape, plan, group, datasets, order_seed) for shape, plan in again])
+    seconds = np.array([[plan.seconds_of_epoch for plan in plans] for plans in rounds])
+    chosen = int(np.median(seconds[:, 1] / seconds[:, 0]) < CLEARLY_FASTER)
+    return plans[chosen]._replace(seconds_of_epoch=float(np.median(seconds[:, chosen])))
