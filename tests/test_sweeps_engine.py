@@ -249,11 +249,15 @@ def test_one_trial_that_was_held_up_does_not_decide(datasets, monkeypatch):
     monkeypatch.setattr(
         trials, "timed", lambda shape, plan, *rest: plan._replace(seconds_of_epoch=next(took[shape.mode]))
     )
-    monkeypatch.setattr(trials, "TRIAL_SECONDS", 1e6)  # all of these are short trials,
-    monkeypatch.setattr(trials, "SHARE_OF_TRAINING", 1e9)  # and there is time for all
+    monkeypatch.setattr(trials, "rounds", lambda *seconds: trials.TRIALS)
     chosen = trials.planned(group, datasets, devices.mesh(), 2**30, mode="auto")
     assert (chosen.mode, chosen.seconds_of_epoch) == ("fast", 25.0)  # 90, 15, 20, 25, 30
     assert not [*took["exact"], *took["fast"]]  # every trial was made
+
+
+def test_trials_take_a_tenth_of_the_training_but_no_more_than_ten_seconds():
+    assert [trials.rounds(training, 0.2) for training in (0.5, 4.0, 6.0, 1e9)] == [1, 2, 3, trials.TRIALS]
+    assert [trials.rounds(1e9, one_round) for one_round in (22.0, 3.0)] == [1, 3]
 
 
 def test_the_trial_of_a_mode_measures(datasets):

@@ -1,13 +1,13 @@
 """Which mode trains a group sooner: both are tried for a moment on its own members."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import numpy as np
 from jax.sharding import Mesh
 
 from fcnet.data import Dataset, DataSpec
-from fcnet.sweeps.engine import Engine
+from fcnet.sweeps.engine import Engine, Told
 from fcnet.sweeps.groups import Group
 from fcnet.sweeps.lanes import Lanes
 from fcnet.sweeps.plan import Plan, fitted
@@ -15,8 +15,10 @@ from fcnet.sweeps.program import Mode, Shape
 
 # Together is chosen where it is faster by more than this: bits that equal a solo run are worth something.
 CLEARLY_FASTER = 0.97
-# How long a trial of a mode takes, about; how often both are tried at most, and the share of the training it may take.
-TRIAL_SECONDS, TRIALS, SHARE_OF_TRAINING = 0.1, 9, 0.1
+# How long a trial of a mode takes, about, where an epoch does not take longer.
+TRIAL_SECONDS = 0.1
+# How often both modes are tried at most, in how many seconds, and in which share of the time that the training takes.
+TRIALS, SECONDS_OF_TRIALS, SHARE_OF_TRAINING = 9, 10.0, 0.1
 
 
 def timed(shape: Shape, plan: Plan, group: Group, datasets: Mapping[DataSpec, Dataset], order_seed: int = 0) -> Plan:
@@ -26,18 +28,26 @@ def timed(shape: Shape, plan: Plan, group: Group, datasets: Mapping[DataSpec, Da
         shape.mesh.size, plan.slots, first, lockstep=shape.shared_order, one_stream=shape.stream_bytes > 0
     )
     engine = Engine(shape, group, datasets, lanes, number=0, until=group.spec.epochs, order_seed=order_seed)
-    told = engine.call(1)  # a first call warms up
-    if not engine.finished and told.epochs:
-        told = engine.call(int(np.clip(TRIAL_SECONDS / told.seconds, 1, engine.room)))
+    if np.isnan(plan.seconds_of_epoch):  # what was never called is called once to warm up
+        plan = _with(plan, engine.call(1))
+    if engine.finished:
+        return plan
+    epochs = int(np.clip(TRIAL_SECONDS / _seconds_of_call(plan, shape.mesh), 1, engine.room))
+    return _with(plan, engine.call(epochs))
+
+
+def _with(plan: Plan, told: Told) -> Plan:
     return plan._replace(seconds_of_epoch=told.seconds / max(told.epochs, 1))
 
 
-def _rounds(plans: Sequence[Plan], group: Group, mesh: Mesh) -> int:
-    """How often the modes are tried: not again where one call takes so long that it tells enough."""
-    if any(plan.seconds_of_epoch * plan.slots * mesh.size > TRIAL_SECONDS for plan in plans):
-        return 1
-    training = min(plan.seconds_of_epoch for plan in plans) * len(group.entrants) * group.spec.epochs
-    return int(np.clip(SHARE_OF_TRAINING * training / (len(plans) * TRIAL_SECONDS), 1, TRIALS))
+def _seconds_of_call(plan: Plan, mesh: Mesh) -> float:
+    """What one epoch of all members in the slots takes."""
+    return plan.seconds_of_epoch * plan.slots * mesh.size
+
+
+def rounds(training: float, one_round: float) -> int:
+    """How often both modes are tried, if training takes so many seconds and trying both once takes ``one_round``."""
+    return int(np.clip(min(SHARE_OF_TRAINING * training, SECONDS_OF_TRIALS) / one_round, 1, TRIALS))
 
 
 def planned(
@@ -55,7 +65,7 @@ def planned(
 ) -> Plan:
     """The plan of a group; ``auto`` tries both modes for a moment and takes the faster.
 
-    Whatever else the machine does can hold up a trial: short ones are repeated in turns, and the median of what one
+    Whatever else the machine does can hold up a trial: they are repeated in turns, and the median of what one
     mode took over what the other took right before counts.
 
     Where training in the exact mode takes less time than compiling for it took, that is the faster: the other mode is
@@ -83,10 +93,12 @@ def planned(
             break  # all of the training is sooner done than another program compiled
     if len(plans) == 1:
         return plans[0]
-    rounds = [plans]
-    for _ in range(1, _rounds(plans, group, mesh)):
+    training = min(plan.seconds_of_epoch for plan in plans) * len(group.entrants) * group.spec.epochs
+    one_round = sum(max(TRIAL_SECONDS, _seconds_of_call(plan, mesh)) for plan in plans)
+    tried = [plans]
+    for _ in range(1, rounds(training, one_round)):
         again = zip(shapes, plans, strict=True)
-        rounds.append([timed(shape, plan, group, datasets, order_seed) for shape, plan in again])
-    seconds = np.array([[plan.seconds_of_epoch for plan in plans] for plans in rounds])
+        tried.append([timed(shape, plan, group, datasets, order_seed) for shape, plan in again])
+    seconds = np.array([[plan.seconds_of_epoch for plan in plans] for plans in tried])
     chosen = int(np.median(seconds[:, 1] / seconds[:, 0]) < CLEARLY_FASTER)
     return plans[chosen]._replace(seconds_of_epoch=float(np.median(seconds[:, chosen])))
