@@ -1,19 +1,13 @@
-"""fcnet sweep from words to tables: members that are solo runs, stops and kills, halving, search, bad input."""
+"""fcnet sweep from words to tables: members that are solo runs, halving, search, bad input."""
 
 import inspect
 import io
 import json
-import os
 import re
-import signal
 import subprocess
 import sys
-import time
-from dataclasses import replace
 
-import jax
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
@@ -22,30 +16,13 @@ from fcnet.cli import run
 from fcnet.commands.sweep_display import SweepDisplay
 from fcnet.config import DataConfig, LoopConfig, NetworkConfig, TrainConfig
 from fcnet.console import Reporter
-from fcnet.contracts import HParams
-from fcnet.errors import InputError
-from fcnet.models import MLPSpec
-from fcnet.sweeps import calls as calls_room
 from fcnet.sweeps import running as running_room
 from fcnet.sweeps.config import SweepConfig
-from fcnet.sweeps.engine import Told
 from fcnet.sweeps.folder import SweepFolder
 from fcnet.sweeps.progress import Progress
-from fcnet.sweeps.states import read_states, write_states
-from fcnet.train import RunSpec, initial_state
+from fcnet.sweeps.told import Told
 
-SMALL = ["--data", "iris", "--hidden", "8", "--epochs", "6", "--patience", "0", "--dropout", "0.1"]
-TRAIN = TrainConfig(DataConfig("iris"), NetworkConfig((8,), dropout=(0.1,)), loop=LoopConfig(epochs=6, patience=0))
-
-
-def tables(folder):
-    return pq.read_table(folder / "members.parquet").to_pandas(), pq.read_table(folder / "curves.parquet").to_pandas()
-
-
-def same_but_for_seconds(one, other):
-    for left, right in zip(tables(one), tables(other), strict=True):
-        drop = [name for name in ("seconds",) if name in left.columns]
-        assert left.drop(columns=drop).equals(right.drop(columns=drop))
+from .sweep_runs import SMALL, TRAIN, tables
 
 
 @pytest.fixture(scope="module")
@@ -122,130 +99,6 @@ def test_from_python(tmp_path, capsys):
     np.testing.assert_array_equal(
         found.curves["train_loss"].to_numpy()[own].astype(np.float32), solo.history.train_loss
     )
-
-
-AXES = {"learning_rate": [0.02, 0.1], "hidden": [(8,), (4, 4)]}
-
-
-class StoppedError(Exception):
-    pass
-
-
-HALVING, SEARCH = {"halving": 2}, {"search": "tpe", "trials": 6, "batch": 3}
-slow = pytest.mark.slow
-
-
-@pytest.mark.parametrize(
-    ("options", "calls", "committed"),
-    [
-        ({}, 3, True),
-        (HALVING, 4, False),
-        (SEARCH, 2, True),
-        *(pytest.param({}, calls, committed, marks=slow) for calls in (1, 2) for committed in (True, False)),
-        *(pytest.param(HALVING, calls, committed, marks=slow) for calls in (2, 5, 7) for committed in (True, False)),
-        *(pytest.param(SEARCH, calls, False, marks=slow) for calls in (1, 3, 5)),
-    ],
-)
-def test_a_sweep_that_is_killed_at_any_call_goes_on_to_the_same_tables(
-    options, calls, committed, tmp_path, monkeypatch
-):
-    """Killed right after a call was committed, or with all of it written but for what commits it."""
-    monkeypatch.setattr(running_room, "SECONDS_A_CALL", 0.0)  # an epoch a call
-    axes = {"learning_rate": "loguniform:1e-2:1", "hidden": [(8,), (4, 4)]} if options.get("search") else AXES
-    config = dict(seeds=2, mode="exact", at_once=2, **options)
-    fcnet.sweep(TRAIN, axes, out=tmp_path / "whole", **config)
-    write, count = calls_room.write_json, [0]
-
-    def write_and_die(path, value):
-        count[0] += path.name.startswith("position-")
-        dying = path.name.startswith("position-") and count[0] == calls
-        if committed or not dying:
-            write(path, value)
-        if dying:
-            raise StoppedError
-
-    with monkeypatch.context() as patched:
-        patched.setattr(calls_room, "write_json", write_and_die)
-        with pytest.raises(StoppedError):
-            fcnet.sweep(TRAIN, axes, out=tmp_path / "killed", **config)
-    trained = []
-    call = running_room.Engine.call
-
-    def counted(self, *arguments, **named):
-        told = call(self, *arguments, **named)
-        trained.append(told.epochs)
-        return told
-
-    with monkeypatch.context() as patched:
-        patched.setattr(running_room.Engine, "call", counted)
-        assert run(["sweep", "--resume", str(tmp_path / "killed"), "--quiet"]) == 0
-    same_but_for_seconds(tmp_path / "whole", tmp_path / "killed")
-    whole = len(tables(tmp_path / "whole")[1])
-    if committed or calls > 1:  # else there is nothing to go on from
-        assert 0 < sum(trained) < whole
-
-
-@pytest.mark.slow  # several processes, killed at random moments
-def test_sigkill_at_any_moment_loses_nothing(tmp_path, random):
-    words = ["sweep", "--data", "iris", "--hidden", "8", "--patience", "0", "--epochs", "3000", "--seeds", "8"]
-    words += ["--learning-rate", "0.02,0.1", "--mode", "exact", "--quiet"]
-    start = [sys.executable, "-c", "from fcnet.cli import main; main()"]
-    assert run([*words, "--out", str(tmp_path / "whole")]) == 0
-    command = [*start, *words, "--out", str(tmp_path / "killed")]
-    kills = 0
-    for _ in range(30):
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            process.wait(timeout=float(random.uniform(2, 12)))
-        except subprocess.TimeoutExpired:
-            os.kill(process.pid, signal.SIGKILL)
-            process.wait()
-            kills += 1
-        if (tmp_path / "killed" / "sweep.json").is_file():
-            command = [*start, "sweep", "--resume", str(tmp_path / "killed"), "--quiet"]
-        if process.returncode == 0:
-            break
-    assert kills > 0
-    assert process.returncode == 0
-    same_but_for_seconds(tmp_path / "whole", tmp_path / "killed")
-
-
-def bits(state):
-    plain = state._replace(key=jax.random.key_data(state.key))
-    return [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(plain)]
-
-
-@pytest.mark.parametrize("damage", ["cut", "gone", "of another shape"])
-def test_states_that_cannot_be_gone_on_with_are_one_line(damage, tmp_path):
-    spec, hparams = RunSpec(MLPSpec(4, 3, (8,)), "mse"), HParams(0.1, 0.9)
-    state = initial_state(spec, hparams, 20, key=jax.random.key(0))
-    path, like = tmp_path / "000001.npz", jax.eval_shape(lambda: state)
-    write_states(path, state)
-    found, beside = read_states(path, like)
-    assert beside.size == 0
-    assert bits(found) == bits(state)
-    if damage == "cut":
-        path.write_bytes(path.read_bytes()[:-100])
-    elif damage == "gone":
-        path.unlink()
-    else:
-        write_states(path, initial_state(replace(spec, model=MLPSpec(4, 3, (9,))), hparams, 20, key=jax.random.key(0)))
-    with pytest.raises(InputError, match="start the sweep again"):
-        read_states(path, like)
-
-
-def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
-    words = ["sweep", "--data", "iris", "--hidden", "8", "--patience", "0", "--epochs", "100000", "--seeds", "2"]
-    words += ["--out", "s"]
-    command = [sys.executable, "-c", "from fcnet.cli import main; main()", *words, "--mode", "exact"]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
-    while not list(tmp_path.glob("s/parts/position-*.json")) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 130
-    assert errors.strip().splitlines()[-1].endswith("go on with: fcnet sweep --resume s")
 
 
 @pytest.mark.parametrize(("width", "last"), [(80, "wave 16 of 16"), (100, "program 4 of 4"), (160, "186 a second")])

@@ -27,6 +27,8 @@ from fcnet.sweeps.program import Shape
 from fcnet.sweeps.stream_layout import Layout
 from fcnet.train import RunSpec
 
+from .streaming_examples import weighted, without_validation
+
 SPEC = RunSpec(
     MLPSpec(4, 3, (8,)), "cross_entropy", OptimizerSpec(schedule="cosine"), batch_size=8, epochs=6, patience=3
 )
@@ -94,14 +96,6 @@ def same(one, other, *, training_bits=True):
         np.testing.assert_allclose(curve, other_curves[member], rtol=ROUNDING)
 
 
-def weighted(data):
-    return dataclasses.replace(data, train=data.train._replace(weight=np.linspace(0, 2, 50, dtype=np.float32)))
-
-
-def without_validation(data):
-    return dataclasses.replace(data, validation=None)
-
-
 @pytest.mark.optimised  # unoptimised, a sum is rounded as its surroundings have it
 @pytest.mark.parametrize(
     ("change", "spec"),
@@ -115,7 +109,9 @@ def without_validation(data):
             dataclasses.replace(SPEC, patience=0, optimizer=OptimizerSpec(schedule="plateau")),
             marks=pytest.mark.slow,  # is among the parts that are judged in blocks
         ),
-        (lambda data: data, dataclasses.replace(SPEC, batch_size=10, gradients="manual")),
+        pytest.param(
+            lambda data: data, dataclasses.replace(SPEC, batch_size=10, gradients="manual"), marks=pytest.mark.slow
+        ),
     ],
     ids=["a smaller last batch", "batch norm, weights", "no validation", "even batches, by hand"],
 )

@@ -6,10 +6,11 @@ Reading order: ``record`` (the types), ``examination`` (whether it is right), ``
 points); ``own`` (fcnet's own backward pass).
 """
 
-from fcnet.gradcheck.check import as_json, check
+from fcnet.gradcheck.check import check
 from fcnet.gradcheck.compare import Comparison, TensorComparison, compare, compare_manual_with_autodiff, tolerance
 from fcnet.gradcheck.diagnosis.mistakes import MISTAKES, Mistake
 from fcnet.gradcheck.layers import check_layer
+from fcnet.gradcheck.plain import as_json
 from fcnet.gradcheck.record import (
     Cause,
     Claims,

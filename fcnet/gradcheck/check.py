@@ -1,11 +1,10 @@
 """Is this function's gradient right? The whole examination, from the function to a report."""
 
-import contextlib
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from math import isfinite
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -17,12 +16,10 @@ from fcnet.gradcheck.diagnosis.mistakes import MISTAKES
 from fcnet.gradcheck.examination import contract, trees
 from fcnet.gradcheck.examination.answers import Reading, checked_params
 from fcnet.gradcheck.examination.calls import Refused, TimeUp, full_precision, one_line, quiet, time_limit
-from fcnet.gradcheck.examination.oracles import Oracle, doubts, estimates, scale_of
-from fcnet.gradcheck.examination.sampling import natural_sizes
+from fcnet.gradcheck.examination.examine import UnusedError, examine
 from fcnet.gradcheck.examination.subject import Subject
-from fcnet.gradcheck.examination.verdict import AGREEMENT, NARROW_AGREEMENT, Judged, judge, unexamined
+from fcnet.gradcheck.examination.verdict import Judged, unexamined
 from fcnet.gradcheck.record import (
-    SEED,
     Cause,
     Claims,
     Estimate,
@@ -36,7 +33,6 @@ from fcnet.gradcheck.record import (
 
 # Evaluations of the loss that single entries may take: with them every row and column of a 784-128-10 network is met.
 BUDGET = 6000
-TOO_FEW_DIGITS = "computes in 16 bits whatever it is given, too few digits to judge: examine it in float32 or wider"
 # Gradients in the dtype that was given may differ from those in float64 by rounding, which sums and cancellation make
 # larger: by a thousand times its epsilon before anyone is told.
 ROUNDING = 1000
@@ -91,7 +87,7 @@ def check(
     subject = Subject(function, params, given, trees.widened(data), data, library, copies=copies)
     try:
         with quiet(), full_precision(), time_limit(seconds):
-            seen_at = _examine(subject, budget, time.monotonic() + seconds / 2)
+            seen_at = examine(subject, budget, time.monotonic() + seconds / 2)
     except TimeUp:
         text = f"the examination did not end within {seconds:g} seconds: allow more, or give it less data"
         return replace(report, problems=(*seen.problems, Problem("unfinished", text)))
@@ -130,123 +126,11 @@ def check(
     )
 
 
-class Examined(NamedTuple):
-    """The subject as it could be examined, its gradients there, verdicts, the agreement asked for, and remarks.
-
-    ``beside``: all was right at the parameters given, and this is 1 % away from them.
-    """
-
-    subject: Subject
-    reading: Reading
-    judged: dict[str, Judged]
-    tolerance: float
-    remarks: list[str]
-    beside: bool = False
-
-
-def _examine(subject: Subject, budget: int, deadline: float) -> Examined:
-    remarks: list[str] = []
-    try:
-        fatal = subject.reading(subject.start).fatal
-    except Refused as refused:
-        fatal, remarks = True, [f"in float64 it {refused.problem.message}"]
-    if fatal:
-        subject = subject.narrowed()
-        if any(value.dtype.itemsize < 4 for value in subject.params.values()):
-            raise Refused(Problem("dtype", TOO_FEW_DIGITS))
-        remarks.append("it does not run in float64: it is examined as it was given, with fewer digits")
-    beside = _beside(subject)
-    with contextlib.suppress(Refused):
-        # gradients that are kept from an earlier call shall be of other parameters
-        if subject.wide and _is_half(beside.reading(beside.start)):
-            remarks = [TOO_FEW_DIGITS]
-    if remarks == [TOO_FEW_DIGITS]:
-        raise Refused(Problem("dtype", TOO_FEW_DIGITS))
-    start = subject.reading(subject.start)
-    if any(np.any(value) for value in start.gradients.values()):
-        with contextlib.suppress(Refused):
-            if beside.reading(beside.start).loss == start.loss and _far(subject) == start.loss:
-                text = "has a loss that no parameter changes: does it use the params that it is given?"
-                raise UnusedError(Problem("not_gradients", text))
-    there = _examine_at(subject, budget, deadline, remarks)
-    if all(item.report.verdict in ("right", "kink") for item in there.judged.values()):
-        # what was kept from the first call of all is right where that was, and nowhere else
-        with contextlib.suppress(Refused):
-            if doubts(_oracle(beside, beside.reading(beside.start), deadline, [])):
-                elsewhere = _examine_at(beside, budget, deadline, [])
-                if any(item.report.verdict == "wrong" for item in elsewhere.judged.values()):
-                    remarks.append("right at the parameters given, wrong 1 % away from them: this is of there")
-                    return elsewhere._replace(remarks=remarks, beside=True)
-    return there
-
-
-class UnusedError(Exception):
-    """The function does not look at its parameters."""
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.message)
-        self.problem = problem
-
-
-def _far(subject: Subject) -> float:
-    """The loss where every parameter is moved by its own size, in case it bends only there."""
-    sizes, random = natural_sizes(subject.start), np.random.default_rng((SEED, 6))
-    moved = {name: value + sizes[name] * random.standard_normal(value.shape) for name, value in subject.start.items()}
-    return subject.reading(moved).loss
-
-
-def _beside(subject: Subject) -> Subject:
-    """The subject 1 % away."""
-    sizes, random = natural_sizes(subject.start), np.random.default_rng((SEED, 5))
-    # no two entries by the same: what is all zeros, or all alike, hides mistakes in front of it
-    moved = {
-        name: (value + 0.01 * sizes[name] * random.standard_normal(value.shape)).astype(value.dtype)
-        for name, value in subject.params.items()
-    }
-    return replace(subject, params=moved)
-
-
-def _oracle(subject: Subject, reading: Reading, deadline: float, remarks: list[str]) -> Oracle:
-    start = subject.start
-    return Oracle(subject, start, scale_of(subject, start), reading.gradients, deadline, remarks)
-
-
-def _examine_at(subject: Subject, budget: int, deadline: float, remarks: list[str]) -> Examined:
-    reading = subject.reading(subject.start)
-    oracle = _oracle(subject, reading, deadline, remarks)
-    narrow = not subject.wide or _is_narrow(reading, oracle.scale.noise)
-    if narrow and subject.wide:
-        remarks.append("it computes in float32 whatever it is given: differences below its rounding are not seen")
-    tolerance = NARROW_AGREEMENT if narrow else AGREEMENT
-    found = estimates(oracle, budget)
-    largest = max((float(np.linalg.norm(np.nan_to_num(item.value))) for item in found.values()), default=0.0)
-    judged = {
-        name: judge(name, reading.gradients[name], item, oracle, largest, tolerance) for name, item in found.items()
-    }
-    return Examined(subject, reading, judged, tolerance, remarks)
-
-
 def _kept(wrong: tuple[str, ...], causes: tuple[Cause, ...]) -> tuple[Cause, ...]:
     """What no other mistake explains of gradients that are right at the first call, and only there."""
     names = tuple(name for name in wrong if not any(name in cause.tensors for cause in causes))
     text = "right where it was called first, wrong 1 % away: something of the first call is kept and used again"
     return (Cause("stale", names, ", ".join(names), text, MISTAKES["stale"].derivation),) if names else ()
-
-
-def _is_narrow(reading: Reading, noise: float) -> bool:
-    """Whether all that was answered to float64 fits into float32, and the loss is noisier than float64 is."""
-    answered = [np.array(reading.loss), *reading.gradients.values()]
-    fits = all(bool((value == value.astype(np.float32)).all()) for value in answered)
-    return fits and noise > 1e-11 * abs(reading.loss)
-
-
-def _is_half(reading: Reading) -> bool:
-    """Whether all that was answered to float64, at parameters that are no round numbers, fits into 16 bits."""
-    values = np.concatenate([np.reshape(value, -1) for value in (np.array(reading.loss), *reading.gradients.values())])
-    some = values[(values != 0) & np.isfinite(values)]
-    return some.size >= 8 and any(
-        bool((some == some.astype(dtype).astype(np.float64)).all()) for dtype in (np.float16, jnp.bfloat16)
-    )
 
 
 def _lost_digits(given: Tensors, first: Reading, wide: Reading) -> list[str]:
@@ -302,18 +186,3 @@ def _evidence(
 def _errors(found: np.ndarray, estimate: Estimate) -> np.ndarray:
     largest = float(np.abs(np.nan_to_num(estimate.value)).max(initial=0.0))
     return (found - estimate.value) / (largest or 1.0)
-
-
-def as_json(report: Report) -> dict[str, Any]:
-    """The report as plain values: the fields' names as keys, arrays as nested lists, and None for what is no number."""
-    return {"right": report.right, **_plain(asdict(report))}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
-    return None if isinstance(value, float) and not isfinite(value) else value

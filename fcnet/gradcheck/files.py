@@ -22,8 +22,9 @@ import numpy as np
 
 from fcnet import activations, losses
 from fcnet.errors import InputError, require, unknown
-from fcnet.gradcheck.check import as_json, check
+from fcnet.gradcheck.check import check
 from fcnet.gradcheck.layers import check_layer
+from fcnet.gradcheck.plain import as_json
 from fcnet.gradcheck.record import Claims, Report
 from fcnet.gradcheck.sandbox.outcome import encode
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fcnet.files import read_json, write_json
-from fcnet.sweeps.engine import Resting, Told
 from fcnet.sweeps.folder import SweepFolder
 from fcnet.sweeps.states import read_resting, read_states, write_resting, write_states
 from fcnet.sweeps.tables import curve_table, joined, write_table
+from fcnet.sweeps.told import Resting, Told
 from fcnet.train import RunState
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ Everything that a killed sweep needs to go on is the stacked state on the device
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,48 +13,14 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
 from fcnet.data import Dataset, DataSpec
-from fcnet.sweeps.groups import Entrant, Group, lane_data, stacked
+from fcnet.sweeps.groups import Entrant, Group
+from fcnet.sweeps.inputs import Inputs
 from fcnet.sweeps.lanes import Lanes
-from fcnet.sweeps.program import LaneData, Shape
-from fcnet.sweeps.streamed import StreamData, programs_for, stream_data
+from fcnet.sweeps.program import Shape
+from fcnet.sweeps.streamed import programs_for
 from fcnet.sweeps.tables import DIVERGED, FINISHED, STOPPED_EARLY, WAITING, MemberResult
+from fcnet.sweeps.told import Curve, Open, Resting, Told
 from fcnet.train import History, RunState, is_finished, steps_per_epoch
-
-
-class Curve(NamedTuple):
-    """What one member went through in a call: epochs ``first``, ``first`` + 1, … and their history."""
-
-    member: int
-    first: int
-    history: History
-
-
-class Open(NamedTuple):
-    """What is remembered of an unfinished member: seconds spent so far, and its last entries of a history."""
-
-    seconds: float = 0.0
-    last: tuple[float, float, float] = (np.nan, np.nan, np.nan)
-
-
-class Resting(NamedTuple):
-    """An unfinished member that has left its slot at epoch ``until``, to go on later."""
-
-    state: RunState
-    known: Open
-
-
-class Told(NamedTuple):
-    """What is known after a call.
-
-    ``results``: of members that left their slots, for good or, with the status "waiting", to go on from ``resting``.
-    ``epochs``: trained by all members together.
-    """
-
-    curves: list[Curve]
-    results: dict[int, MemberResult]
-    resting: dict[int, Resting]
-    epochs: int
-    seconds: float
 
 
 class Engine:
@@ -71,24 +37,17 @@ class Engine:
         until: int,
         order_seed: int = 0,
     ) -> None:
-        self.shape, self.group, self.datasets, self.lanes = shape, group, datasets, lanes
+        self.shape, self.group, self.lanes = shape, group, lanes
         self.number, self.until, self.rows = number, until, group.data.train.x.shape[0]
-        self.order_key = np.asarray(jax.random.key_data(jax.random.key(order_seed)))
         slots = len(lanes.lanes[0].slots)
         self.programs = programs_for(shape, group.hparams, group.data, slots)
         self.room = min(group.spec.epochs, self.programs.room)
         self.spread = NamedSharding(shape.mesh, PartitionSpec(shape.mesh.axis_names[0]))
         self.open: dict[int, Open] = {}
         self.states = self.programs.nobody()
-        # of who is in the slots; there before anything is trained
-        self.hparams: Any = None
-        self.data: Any = None
-        self.keys: Any = None
-        self._on_device: dict[int, tuple[DataSpec, LaneData]] = {}
+        self.inputs = Inputs(shape, group, datasets, order_seed)
         if lanes.busy:
-            self._place()
-
-    # states and data on the devices
+            self.inputs.place(lanes)
 
     def abstract_states(self) -> RunState:
         """Shapes and dtypes of the stacked states."""
@@ -97,37 +56,6 @@ class Engine:
             lambda leaf: jax.ShapeDtypeStruct((count, *leaf.shape), leaf.dtype, sharding=self.spread),
             self.programs.one,
         )
-
-    def _place(self) -> None:
-        """Bring hyper-parameters, keys and data of who is in the slots to the devices."""
-        slots = self.lanes.slots
-        anybody = next(entrant for entrant in slots if entrant is not None)
-        filled = [anybody if entrant is None else entrant for entrant in slots]
-        dtype = self.group.spec.model.param_dtype
-        self.hparams = jax.device_put(stacked([entrant.hparams for entrant in filled], dtype), self.spread)
-        keys = jnp.stack([jax.random.key(entrant.seed) for entrant in filled])
-        self.keys = jax.device_put(keys, self.spread)
-        self.data = self._lane_arrays(anybody.data)
-
-    def _lane_arrays(self, anything: DataSpec) -> LaneData | StreamData:
-        if self.shape.stream_bytes:  # the members in all lanes have one data set
-            return stream_data(self.shape, self.datasets[anything], self.group.data, self.order_key)
-        devices = list(self.shape.mesh.devices.flat)
-        for number, (lane, device) in enumerate(zip(self.lanes.lanes, devices, strict=True)):
-            wanted = lane.data or anything
-            if number not in self._on_device or self._on_device[number][0] != wanted:
-                host = lane_data(self.datasets[wanted], self.order_key)
-                arrays = jax.tree.map(
-                    lambda a, device=device: jax.device_put(jnp.asarray(np.asarray(a))[None], device), host
-                )
-                self._on_device[number] = (wanted, arrays)
-        parts = [self._on_device[number][1] for number in range(len(devices))]
-
-        def joined(*pieces: jax.Array) -> jax.Array:
-            shape = (len(devices), *pieces[0].shape[1:])
-            return jax.make_array_from_single_device_arrays(shape, self.spread, list(pieces))
-
-        return jax.tree.map(joined, *parts)
 
     # one call
 
@@ -143,7 +71,7 @@ class Engine:
         until = np.minimum(reached + min(epochs, self.room), self.until)
         occupied = np.array([entrant is not None for entrant in self.lanes.slots])
         limits = jax.device_put(np.where(occupied, until, 0).astype(np.int32), self.spread)
-        self.states, filled = self.programs.train(self.hparams, self.states, self.data, limits)
+        self.states, filled = self.programs.train(self.inputs.hparams, self.states, self.inputs.data, limits)
         history = History(*(np.asarray(column) for column in filled))
         seconds = time.perf_counter() - started
         return self._harvest(reached, history, seconds)
@@ -152,7 +80,7 @@ class Engine:
         given = self.lanes.fill()
         if not given:
             return
-        self._place()
+        self.inputs.place(self.lanes)
         slots = self.lanes.slots
         fresh = np.zeros(len(slots), bool)
         returning: dict[int, RunState] = {}
@@ -165,7 +93,9 @@ class Engine:
             if earlier is not None:
                 returning[slot] = earlier.state
         if fresh.any():
-            self.states = self.programs.begin(self.states, self.hparams, self.keys, jax.device_put(fresh, self.spread))
+            self.states = self.programs.begin(
+                self.states, self.inputs.hparams, self.inputs.keys, jax.device_put(fresh, self.spread)
+            )
         if returning:
             self.states = self._with(returning)
 
@@ -213,7 +143,7 @@ class Engine:
 
     def _results(self, done: np.ndarray, paused: np.ndarray, failed: np.ndarray) -> dict[int, MemberResult]:
         slots, states = self.lanes.slots, self.states
-        judged = self.programs.judge(states, self.data, jax.device_put(done & (failed == 0), self.spread))
+        judged = self.programs.judge(states, self.inputs.data, jax.device_put(done & (failed == 0), self.spread))
         test_loss, test_score = np.asarray(judged.test.loss), np.asarray(judged.test.score)
         finite = np.asarray(judged.finite)
         best_loss, best_score = np.asarray(states.best.loss), np.asarray(states.best.score)

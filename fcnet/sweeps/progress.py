@@ -4,9 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fcnet.sweeps.engine import Engine, Told
+from fcnet.sweeps.engine import Engine
 from fcnet.sweeps.planning import PlannedStage, Sweep
 from fcnet.sweeps.tables import WAITING
+from fcnet.sweeps.told import Told
 
 
 class Progress(NamedTuple):

@@ -11,7 +11,7 @@ from fcnet import devices
 from fcnet.sweeps import parts
 from fcnet.sweeps.calls import Calls
 from fcnet.sweeps.distance import Distance, distance_to_solo
-from fcnet.sweeps.engine import Engine, Resting, Told
+from fcnet.sweeps.engine import Engine
 from fcnet.sweeps.folder import SweepFolder
 from fcnet.sweeps.groups import Entrant, Group
 from fcnet.sweeps.lanes import Lanes
@@ -19,6 +19,7 @@ from fcnet.sweeps.plan import Plan
 from fcnet.sweeps.planning import PlannedStage, Sweep
 from fcnet.sweeps.progress import Progress, progress
 from fcnet.sweeps.tables import member_table
+from fcnet.sweeps.told import Resting, Told
 
 # A call aims at this long: often enough for a progress line, a save and Ctrl-C.
 SECONDS_A_CALL = 1.0

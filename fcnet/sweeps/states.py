@@ -12,7 +12,7 @@ import numpy as np
 from fcnet import checkpoint
 from fcnet.errors import InputError, require
 from fcnet.files import write_with
-from fcnet.sweeps.engine import Open, Resting
+from fcnet.sweeps.told import Open, Resting
 from fcnet.train import RunState
 
 

@@ -7,11 +7,12 @@ import numpy as np
 from jax.sharding import Mesh
 
 from fcnet.data import Dataset, DataSpec
-from fcnet.sweeps.engine import Engine, Told
+from fcnet.sweeps.engine import Engine
 from fcnet.sweeps.groups import Group
 from fcnet.sweeps.lanes import Lanes
 from fcnet.sweeps.plan import Plan, fitted
 from fcnet.sweeps.program import Mode, Shape
+from fcnet.sweeps.told import Told
 
 # Together is chosen where it is faster by more than this: bits that equal a solo run are worth something.
 CLEARLY_FASTER = 0.97
