@@ -9,6 +9,18 @@ from typing import Any
 from fcnet.errors import InputError
 
 
+def make_folder(path: Path) -> None:
+    """Make the folder ``path`` and those above it, where they are not there yet.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as failed:
+        raise InputError(f"cannot make the folder {path}: {failed.strerror or failed}") from None
+
+
 def write_with(path: Path, write: Callable[[Path], None]) -> None:
     """Call ``write`` with a temporary path beside ``path``, then rename the result to ``path``.
 

@@ -59,17 +59,19 @@ def understood(monkeypatch):
 def test_slurm_scripts_start_and_go_on(called, understood, tmp_path, kind, file):
     script = JOBS / f"{kind}.slurm"
     subprocess.run(["bash", "-n", str(script)], check=True, timeout=30)
-    begun = understood(called(["bash", str(script)], SLURM_JOB_ID="7"))
-    assert begun[0] == kind
+    step = {"SLURM_JOB_ID": "7", "SLURM_CPUS_PER_TASK": "16"}
+    begun = understood(called(["bash", str(script)], **step))
+    assert begun[:3] == [kind, "--join-seconds", "600"]
     assert begun[-2:] == ["--out", f"runs/{kind}-7"]
     assert ("--data-parallel" in begun) == (kind == "train")
     folder = tmp_path / "runs" / f"{kind}-7"
     folder.mkdir(parents=True)
     (folder / file).touch()
-    assert understood(called(["bash", str(script)], SLURM_JOB_ID="7")) == [kind, "--resume", f"runs/{kind}-7"]
+    goes_on = [kind, "--join-seconds", "600", "--resume", f"runs/{kind}-7"]
+    assert understood(called(["bash", str(script)], **step)) == goes_on
     # a requeued job keeps its number; another one is told the folder
-    again = called(["bash", str(script)], SLURM_JOB_ID="8", RUN=f"runs/{kind}-7")
-    assert again == [kind, "--resume", f"runs/{kind}-7"]
+    again = called(["bash", str(script)], **step | {"SLURM_JOB_ID": "8"}, RUN=f"runs/{kind}-7")
+    assert again == goes_on
 
 
 @pytest.mark.parametrize("kind", ["train", "sweep"])

@@ -13,7 +13,7 @@ import pytest
 from jax.sharding import AxisType
 
 from fcnet import devices
-from fcnet.devices import Processes, cluster, memory, rollcall
+from fcnet.devices import Processes, cluster, cores, memory, rollcall
 from fcnet.errors import InputError
 
 GIB = 2**30
@@ -163,6 +163,32 @@ V1_UNLIMITED = "9223372036854771712\n"
 def test_memory_that_is_left_within_every_limit(tmp_path, groups, files, gib):
     root = system(tmp_path, available_kib=8 * GIB // 1024, groups=groups, files=files)
     assert memory.available_bytes(root) == gib * GIB
+
+
+@pytest.mark.parametrize(
+    ("groups", "files", "most"),
+    [
+        (None, {}, None),
+        ("0::/\n", {"cpu.max": "max 100000\n"}, None),
+        ("0::/\n", {"cpu.max": "100000 100000\n"}, 1),
+        ("0::/pod/c\n", {"pod/cpu.max": "50000 100000\n", "pod/c/cpu.max": "max 100000\n"}, 1),
+        ("3:cpu,cpuacct:/a\n", {"cpu/a/cpu.cfs_quota_us": "100000\n", "cpu/a/cpu.cfs_period_us": "100000\n"}, 1),
+        ("3:cpu,cpuacct:/a\n", {"cpu/a/cpu.cfs_quota_us": "-1\n", "cpu/a/cpu.cfs_period_us": "100000\n"}, None),
+        ("0::/\n", {"cpu.max": "99900000 100000\n"}, None),
+    ],
+    ids=["no groups", "no limit", "one core", "half a core", "version 1", "version 1, no limit", "more than there are"],
+)
+def test_cores_within_every_limit(tmp_path, groups, files, most):
+    bound = len(os.sched_getaffinity(0))
+    root = system(tmp_path, available_kib=1, groups=groups, files=files)
+    assert cores.available_cores(root) == (bound if most is None else most)
+
+
+@pytest.mark.parametrize(("limit", "ceiling"), [("150000 100000\n", 2), ("250000 100000\n", 3)])
+def test_parts_of_cores_count_whole(tmp_path, monkeypatch, limit, ceiling):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(64)))
+    root = system(tmp_path, available_kib=1, groups="0::/\n", files={"cpu.max": limit})
+    assert cores.available_cores(root) == ceiling
 
 
 def test_without_a_proc_half_of_what_there_is(tmp_path):

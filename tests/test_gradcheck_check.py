@@ -169,6 +169,21 @@ def test_what_is_kept_from_the_first_call_of_all_is_found(random):
     assert [(cause.mistake, cause.tensors) for cause in report.causes] == [("stale", ("w",))]
 
 
+def test_digits_are_compared_at_one_place_only(random):
+    """What is kept is found 1 % away, where the right gradients are other numbers than at the parameters given."""
+    kept = {}
+
+    def function(params, x, y):
+        error = x @ params["w"] + params["b"] - y
+        return np.sum(error**2) / 2, {"w": x.T @ kept.setdefault("error", error), "b": np.sum(error, keepdims=True)}
+
+    params = {"w": random.normal(size=4).astype(np.float32), "b": np.ones(1, np.float32)}
+    batch = random.normal(size=(6, 4)).astype(np.float32), random.normal(size=6).astype(np.float32)
+    report = check(function, params, batch)
+    assert verdicts(report) == {"w": "wrong", "b": "right"}
+    assert not [remark for remark in report.remarks if "digits" in remark]
+
+
 def test_gradients_that_are_added_up_are_named(random):
     total = np.zeros(4)
 

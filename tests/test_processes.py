@@ -81,6 +81,9 @@ def the_line(ended: Ended) -> str:
 
 def test_all_who_join_know_their_number_and_meet():
     meet = "devices.barrier('a'); devices.barrier('a'); devices.barrier('b'); "
+    meet += "assert devices.of_the_first('n', 7 + processes.index) == 7; "
+    meet += "looks = []; time.sleep(0.5 * processes.index); "
+    meet += "devices.barrier('c', look=lambda seen=looks: seen.append(1)); assert looks or processes.index; "
     todo = meet + "print(processes, devices.share(10, processes))"
     ended = joined(range(3), 3, todo)
     assert [(one.code, one.err) for one in ended] == [(0, "")] * 3

@@ -40,6 +40,11 @@ def test_it_says_what_it_will_do_and_what_came_of_it(swept):
     folder, printed = swept
     for said in (
         "12 networks: 2 settings",
+        "12 members in turn",
+        " a member, ",
+        " a device; ",
+        " ms per member and epoch",
+        "at most a second for the whole sweep",
         "bit for bit their solo runs",
         "by hand and by jax.grad agree",
         "12 of 12 members",
@@ -172,7 +177,9 @@ def test_bad_input_is_one_line_and_leaves_nothing(words, said, tmp_path, capsys,
 def test_a_device_too_small_for_one_member(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(running_room.devices, "device_bytes", lambda device: 20_000)
     assert run(["sweep", *SMALL, "--seeds", "3", "--out", str(tmp_path / "sweep")]) == 2
-    assert "one member of 4-8-3 needs" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "one member of 4-8-3 needs" in error
+    assert error.count("\n") == 1
     assert not (tmp_path / "sweep").exists()
 
 

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from fcnet.cli import run
-from fcnet.commands import sweep_show, train_from
+from fcnet.commands import sweep_facts, sweep_show, train_from
 from fcnet.config import (
     AugmentConfig,
     DataConfig,
@@ -20,8 +20,10 @@ from fcnet.config import (
     TrainConfig,
 )
 from fcnet.console import Reporter
+from fcnet.errors import InputError
 from fcnet.sweeps import leaders
 from fcnet.sweeps.config import SweepConfig
+from fcnet.sweeps.distance import Distance
 from fcnet.sweeps.results import read
 
 from .sweep_configs import CONFIGS
@@ -194,6 +196,28 @@ def test_a_member_trains_alone(tmp_path, capsys):
     told = json.loads((tmp_path / "run" / "run.json").read_text())
     assert told["status"] == "finished"
     assert told["config"]["optimizer"]["learning_rate"] == 0.1
+
+
+def test_the_board_is_told_where_no_figure_can_be_written(tmp_path, monkeypatch, capsys):
+    finished(tmp_path, CONFIGS["two axes"])
+
+    def refused(*given):
+        raise InputError("cannot write heatmap.png: Permission denied")
+
+    monkeypatch.setattr(sweep_show, "draw", refused)
+    assert run(["sweep", "show", str(tmp_path)]) == 2
+    told = capsys.readouterr()
+    assert "setting" in told.out
+    assert told.err == "fcnet: cannot write heatmap.png: Permission denied\n"
+
+
+@pytest.mark.parametrize("shared_order", [False, True])
+def test_a_distance_says_whose_order_it_is_of(capsys, shared_order):
+    found = Distance(0, "fast", 9, 0.25, equal=False)
+    sweep_facts.compare(Reporter(), [found], shared_order=shared_order)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "is 0.2 (relative) from its solo run's losses at most" in printed
+    assert ("whose rows come in another order" in printed) == shared_order
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,14 @@
 """A sweep that was stopped or killed goes on to the tables of one that was not."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -13,11 +16,13 @@ import pytest
 
 import fcnet
 from fcnet.cli import run
+from fcnet.commands import sweep as command
 from fcnet.contracts import HParams
 from fcnet.errors import InputError
 from fcnet.models import MLPSpec
 from fcnet.sweeps import calls as calls_room
 from fcnet.sweeps import running as running_room
+from fcnet.sweeps.folder import SweepFolder
 from fcnet.sweeps.states import read_states, write_states
 from fcnet.train import RunSpec, initial_state
 
@@ -53,7 +58,7 @@ def test_a_sweep_that_is_killed_at_any_call_goes_on_to_the_same_tables(
     axes = {"learning_rate": "loguniform:1e-2:1", "hidden": [(8,), (4, 4)]} if options.get("search") else AXES
     config = dict(seeds=2, mode="exact", at_once=2, **options)
     fcnet.sweep(TRAIN, axes, out=tmp_path / "whole", **config)
-    write, count = calls_room.write_json, [0]
+    write, save, count, before, trained = calls_room.write_json, calls_room.Calls.save, [0], [], []
 
     def write_and_die(path, value):
         count[0] += path.name.startswith("position-")
@@ -63,25 +68,82 @@ def test_a_sweep_that_is_killed_at_any_call_goes_on_to_the_same_tables(
         if dying:
             raise StoppedError
 
+    def counting(epochs):
+        def counted(self, number, told, *rest, **more):
+            epochs.append(told.epochs)
+            save(self, number, told, *rest, **more)
+
+        return counted
+
     with monkeypatch.context() as patched:
         patched.setattr(calls_room, "write_json", write_and_die)
+        patched.setattr(calls_room.Calls, "save", counting(before))
         with pytest.raises(StoppedError):
             fcnet.sweep(TRAIN, axes, out=tmp_path / "killed", **config)
-    trained = []
-    call = running_room.Engine.call
-
-    def counted(self, *arguments, **named):
-        told = call(self, *arguments, **named)
-        trained.append(told.epochs)
-        return told
-
     with monkeypatch.context() as patched:
-        patched.setattr(running_room.Engine, "call", counted)
+        patched.setattr(calls_room.Calls, "save", counting(trained))
         assert run(["sweep", "--resume", str(tmp_path / "killed"), "--quiet"]) == 0
     same_but_for_seconds(tmp_path / "whole", tmp_path / "killed")
-    whole = len(tables(tmp_path / "whole")[1])
-    if committed or calls > 1:  # else there is nothing to go on from
-        assert 0 < sum(trained) < whole
+    # every epoch once, but for those of a call that was not committed
+    kept = before if committed else before[:-1]
+    assert sum(kept) + sum(trained) == len(tables(tmp_path / "whole")[1])
+
+
+def test_as_many_devices_as_before(tmp_path, monkeypatch, capsys):
+    def stopped(progress, *rest):
+        raise StoppedError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(running_room, "SECONDS_A_CALL", 0.0)
+        patched.setattr(running_room, "progress", stopped)
+        with pytest.raises(StoppedError):
+            fcnet.sweep(TRAIN, {}, out=tmp_path / "s", seeds=2, mode="exact")
+    (path,) = (tmp_path / "s" / "parts").glob("position-*.json")
+    position = json.loads(path.read_text())
+    position["engine"]["lanes"] += [[None]] * 7
+    path.write_text(json.dumps(position))
+    was = len(position["engine"]["lanes"])
+    assert run(["sweep", "--resume", str(tmp_path / "s")]) == 2
+    error = capsys.readouterr().err
+    assert f"was stopped while {was} devices trained, there are {was - 7} now: go on with as many" in error
+    assert error.count("\n") == 1
+
+
+def test_a_position_that_is_replaced_meanwhile_is_looked_for_again(tmp_path, monkeypatch):
+    folder = SweepFolder(tmp_path)
+    folder.parts.mkdir()
+    for process, stage in ((0, 1), (1, 2)):
+        (folder.parts / f"position-{process}-000007.json").write_text(json.dumps({"stage": stage}))
+    read, times = Path.read_text, []
+
+    def vanished(path, **how):
+        times.append(path)
+        if len(times) == 2:
+            path.rename(path.with_name(path.name.replace("7", "8")))
+        return read(path, **how)
+
+    monkeypatch.setattr(Path, "read_text", vanished)
+    assert calls_room.Calls(folder).furthest_stage() == 2
+    assert len(times) == 4
+
+
+def test_a_file_may_appear_late(tmp_path, monkeypatch):
+    late = threading.Timer(0.1, (tmp_path / "late").touch)
+    late.start()
+    assert command._appears(tmp_path / "late")
+    late.join()
+    monkeypatch.setattr(command, "SECONDS_TO_APPEAR", 0.0)
+    assert not command._appears(tmp_path / "never")
+
+
+def test_a_call_is_never_longer_than_who_stops_it_waits(tmp_path, monkeypatch):
+    monkeypatch.setattr(running_room, "SECONDS_A_CALL", 1e9)
+    monkeypatch.setattr(running_room, "MOST_SECONDS_A_CALL", 0.0)
+    seen = []
+    told = running_room.progress
+    monkeypatch.setattr(running_room, "progress", lambda *given: seen.append(given[-1].epochs) or told(*given))
+    fcnet.sweep(TRAIN, {}, out=tmp_path / "s", mode="exact")
+    assert seen == [1] * TRAIN.loop.epochs
 
 
 @pytest.mark.slow  # several processes, killed at random moments

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import jax
 import numpy as np
 import pytest
 
@@ -12,8 +13,8 @@ from fcnet.errors import InputError
 from fcnet.models import MLPSpec
 from fcnet.optimizers import OptimizerSpec
 from fcnet.sweeps import engine as engines
+from fcnet.sweeps import inputs, trials
 from fcnet.sweeps import plan as plans
-from fcnet.sweeps import trials
 from fcnet.sweeps.distance import distance_to_solo
 from fcnet.sweeps.engine import Engine
 from fcnet.sweeps.groups import Entrant, grouped
@@ -253,6 +254,32 @@ def test_one_trial_that_was_held_up_does_not_decide(datasets, monkeypatch):
     chosen = trials.planned(group, datasets, devices.mesh(), 2**30, mode="auto")
     assert (chosen.mode, chosen.seconds_of_epoch) == ("fast", 25.0)  # 90, 15, 20, 25, 30
     assert not [*took["exact"], *took["fast"]]  # every trial was made
+
+
+def test_auto_with_a_shared_order_is_fast(datasets, monkeypatch):
+    """An exact member sees the rows in its own order, whatever it costs."""
+    (group,) = grouped([entrant(number) for number in range(2)], datasets, unify=False)
+    monkeypatch.setattr(trials, "timed", lambda shape, plan, *rest: plan._replace(seconds_of_epoch=1.0))
+    mesh = devices.mesh()
+    assert trials.planned(group, datasets, mesh, 2**30, mode="auto", shared_order=True).mode == "fast"
+
+
+def test_rows_leave_a_device_before_others_come(datasets, monkeypatch):
+    members = [entrant(0, data=HERE), entrant(1, data=THERE)]
+    (group,) = grouped(members, datasets, unify=False)
+    mesh, there = devices.mesh(jax.devices()[:1]), []
+    lanes = Lanes.empty(1, 1, group.entrants, lockstep=False)
+    engine = Engine(Shape(group.spec, "exact", False, mesh), group, datasets, lanes, number=0, until=12)
+    original = inputs.lane_data
+
+    def lane_data(*given):
+        there.append((engine.inputs.data, dict(engine.inputs._on_device)))
+        return original(*given)
+
+    monkeypatch.setattr(inputs, "lane_data", lane_data)
+    while not engine.finished:
+        engine.call(12)
+    assert there[1:] == [(None, {})]
 
 
 def test_trials_take_a_tenth_of_the_training_but_no_more_than_ten_seconds():

@@ -212,7 +212,7 @@ def test_a_history_of_other_axes_is_one_line(name, value, text):
 
 def test_without_optuna_one_line_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
-    with pytest.raises(InputError, match=r"^--search tpe needs Optuna: pip install 'fcnet\[search\]'$"):
+    with pytest.raises(InputError, match=r"^--search tpe needs Optuna: pip install optuna$"):
         Search(config("tpe"))
 
 

@@ -32,7 +32,7 @@ def _from_numpy(engine: str) -> Callable[[Any], Any]:
     try:
         import torch
     except ImportError:
-        raise InputError("--engine torch needs PyTorch: pip install 'fcnet[torch]'") from None
+        raise InputError("--engine torch needs PyTorch: pip install torch") from None
     # a copy, because JAX's arrays are read-only
     return lambda array: torch.from_numpy(np.array(array))
 

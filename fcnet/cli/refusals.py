@@ -2,7 +2,7 @@
 
 from fcnet.errors import InputError
 
-PROCESSES = {"--coordinator", "--processes", "--process"}
+PROCESSES = {"--coordinator", "--processes", "--process", "--join-seconds"}
 FROM_FLAGS = {"--from", "--best", "--setting", "--member"}
 
 

@@ -36,7 +36,8 @@ def train_sweep(
 
     `fcnet sweep --data digits --learning-rate log:1e-3:1:8 --weight-decay 0,1e-4,1e-3 --seeds 16 --folds 5`
 
-    trains 1,920 networks. Any of the flags of `fcnet train` takes several values as one word:
+    trains 1,920 networks. The flags of network, loss, optimiser and loop that take a number or a name, as in
+    `fcnet train`, take several as one word:
 
     - `0,1e-4,1e-3`, `relu,leaky_relu:slope=0.2`: a list
     - `log:1e-3:1:8`, `linear:0:0.5:6`: 8 numbers from 0.001 to 1 on a logarithmic scale, 6 from 0 to 0.5

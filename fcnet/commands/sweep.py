@@ -1,6 +1,7 @@
 """fcnet sweep: plan, train thousands of members, keep the folder true at every moment, show who leads."""
 
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,14 @@ from fcnet.sweeps.distance import Distance
 from fcnet.sweeps.folder import SweepFolder
 from fcnet.sweeps.planning import PlannedStage, Sweep
 from fcnet.sweeps.progress import Progress
+from fcnet.sweeps.results import read
 from fcnet.sweeps.running import Running
+from fcnet.sweeps.tables import WAITING
 
 # Another process may have more programs to compile and to try before it begins.
 SECONDS_TO_PLAN = 1800.0
+# How long a network's disk may go on saying that a file is not there.
+SECONDS_TO_APPEAR = 60.0
 
 
 def sweep(
@@ -68,8 +73,8 @@ def sweep(
                 path, config, known.fingerprint(), plan=_plain(first), batch=known.batch, processes=processes.count
             )
         devices.barrier("the folder of the sweep", seconds=SECONDS_TO_PLAN)
-        seen = (path / SWEEP_FILE).is_file()
-        require(seen, f"process {processes.index} does not see {path}: name a folder on a disk that all processes see")
+        seen = f"process {processes.index} does not see {path}: name a folder on a disk that all processes see"
+        require(_appears(path / SWEEP_FILE), seen)
     folder = SweepFolder(path, processes.index)
     with folder.locked():
         return _train(reporter, Running(known, folder), first, None, silent=silent)
@@ -89,13 +94,18 @@ def resume(path: Path, *, quiet: bool = False, others: ProcessesConfig = Process
         stored["processes"] == processes.count,
         f"{path} was begun by {stored['processes']} processes: go on with as many, there are {processes.count} now",
     )
+    finished = f"{path} is finished: nothing to resume. See fcnet sweep show {path}"
     if stored["status"] == "finished":
-        reporter.result(f"{path} is finished: nothing to resume. See fcnet sweep show {path}")
+        reporter.result(finished)
         return path
-    known = _sweep(config, reporter, processes, stored["batch"])
-    distances = [Distance(**found) for found in stored.get("distances", [])]
     with folder.locked(), stoppable(f"stopped; {how_to_go_on('sweep', path)}"):
+        if folder.read()["status"] == "finished":  # by another command, since
+            reporter.result(finished)
+            return path
+        known = _sweep(config, reporter, processes, stored["batch"])
+        distances = [Distance(**found) for found in stored.get("distances", [])]
         call, position = Calls(folder).last()
+        _require_as_many_devices(path, position, known.mesh.size)
         if position is None:
             stage = known.next_stage()
         else:
@@ -105,13 +115,35 @@ def resume(path: Path, *, quiet: bool = False, others: ProcessesConfig = Process
             stored["identity"].get("data") == known.fingerprint(),
             f"the data are no longer those that {path} began with: start again",
         )
-        reporter.fact("resuming", f"{path} after {call} calls, {len(known.results)} members are through")
+        through = sum(result.status != WAITING for result in known.results.values())
+        reporter.fact("resuming", f"{path} after {call} calls, {through:,} members are through")
         return _train(reporter, Running(known, folder, call, distances), stage, position)
 
 
 def _sweep(config: SweepConfig, reporter: Reporter, processes: Processes, batch: int = 0) -> Sweep:
     devices.use_precision(config.train.network.dtype)
     return Sweep(config, devices.mesh(jax.local_devices()), processes, reporter.working, batch)
+
+
+def _appears(path: Path) -> bool:
+    """Whether a file is there that was just written; a network's disk may take a while to show it."""
+    deadline = time.monotonic() + SECONDS_TO_APPEAR
+    while not path.is_file():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.5)
+    return True
+
+
+def _require_as_many_devices(path: Path, position: dict[str, Any] | None, count: int) -> None:
+    """Members in training are kept device by device."""
+    if position is not None and position["engine"] is not None:
+        before = len(position["engine"]["lanes"])
+        require(
+            before == count,
+            f"{path} was stopped while {before} devices trained, there are {count} now: go on with as many "
+            f"(on a CPU: JAX_NUM_CPU_DEVICES={before})",
+        )
 
 
 def _plain(stage: PlannedStage) -> list[dict[str, Any]]:
@@ -137,18 +169,20 @@ def _train(
         SweepDisplay(reporter, score) as display,
     ):
 
+        def stop_if_asked(after: str = "stopped") -> None:
+            if received:
+                raise Interrupted(f"{after}; {resumed_by}", 128 + received[0])
+
         def listen(progress: Progress) -> None:
             display(progress)
-            if received:
-                raise Interrupted(
-                    f"stopped after {progress.done} of {progress.members} members; {resumed_by}", 128 + received[0]
-                )
+            stop_if_asked(f"stopped after {progress.done} of {progress.members} members")
 
-        running.train(stage, position, listen)
+        running.train(stage, position, listen, stop_if_asked)
     devices.barrier("the end of training", seconds=600)  # until then, somebody may still read what is removed here
     if running.sweep.processes.index == 0:
         parts.write_final(path)
-        sweep_facts.compare(reporter, running.distances)
+        read(path)  # whole, or what it is made of stays
+        sweep_facts.compare(reporter, running.distances, shared_order=running.sweep.config.shared_order)
         running.folder.update(status="finished")
         # what only a sweep that goes on needs
         shutil.rmtree(running.folder.parts, ignore_errors=True)

@@ -66,12 +66,13 @@ def check(reporter: Reporter, sweep: Sweep, first: PlannedStage) -> None:
         reporter.gradients(check_gradients(entrant.spec, entrant.hparams, sweep.datasets[entrant.data], entrant.seed))
 
 
-def compare(reporter: Reporter, distances: Sequence[Distance]) -> None:
-    """Say how far members are from their solo runs."""
+def compare(reporter: Reporter, distances: Sequence[Distance], *, shared_order: bool) -> None:
+    """Say how far members are from their solo runs, which have batch orders of their own."""
+    order = ", whose rows come in another order" if shared_order else ""
     for distance in distances:
         same = (
             "equals its solo run bit for bit"
             if distance.equal
-            else (f"is {distance.loss:.1g} (relative) from its solo run's losses at most")
+            else f"is {distance.loss:.1g} (relative) from its solo run's losses at most{order}"
         )
         reporter.fact("checked", f"member {distance.member}, {distance.mode}: {same} over {distance.epochs} epochs")

@@ -37,9 +37,9 @@ def show(run: Path, *, by: By = "validation", top: int = 10, json: bool = False,
     require(top >= 1, f"--top must be at least 1, got {top}")
     results = read(run)
     board = leaders.board(results, by) if leaders.ranking_part(results, by) else None
-    drawn = draw(results, board, run) if figures and board is not None else []
     reporter = Reporter()
     if json:
+        drawn = draw(results, board, run) if figures and board is not None else []
         told = _summary(run, results, board, drawn)
         reporter.result(json_text.dumps(told, ensure_ascii=False, allow_nan=False))
         return
@@ -52,8 +52,8 @@ def show(run: Path, *, by: By = "validation", top: int = 10, json: bool = False,
     reporter.result()
     print_board(reporter, results, board, top)
     reporter.result()
-    if drawn:
-        reporter.fact("figures", " · ".join(str(path) for path in drawn))
+    if figures:  # what was found is told, whether or not they can be written
+        reporter.fact("figures", " · ".join(str(path) for path in draw(results, board, run)))
     best = results.member(leaders.best_member(results, board.by))
     reporter.fact("next", f"fcnet train --from {run} --best (member {best.number:,}, seed {best.seed})")
 

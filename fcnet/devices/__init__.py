@@ -5,7 +5,7 @@ Nothing here is an engine of its own. Arrays are placed by ``jax.sharding`` and 
 """
 
 from fcnet.devices.kept import forget, keep
-from fcnet.devices.meetings import agree, barrier, together
+from fcnet.devices.meetings import agree, barrier, of_the_first, together
 from fcnet.devices.memory import available_bytes, device_bytes
 from fcnet.devices.placement import local, mesh, replicate, spread, use_every_core, whole
 from fcnet.devices.precision import use_precision
@@ -22,6 +22,7 @@ __all__ = [
     "keep",
     "local",
     "mesh",
+    "of_the_first",
     "replicate",
     "share",
     "spread",

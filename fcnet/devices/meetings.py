@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -38,16 +38,22 @@ ENDED, LATE = 0, 1
 _times_met: Counter[str] = Counter()
 
 
-def barrier(name: str, *, seconds: float = 60) -> None:
+def barrier(name: str, *, seconds: float = 60, look: Callable[[], None] = lambda: None) -> None:
     """Wait until every process has come here; at once where there is only one.
 
     Args:
         name: of what they wait for, for the error; all must come to the same barriers in the same order.
+        look: called again and again meanwhile; it may raise to end the waiting.
 
     Raises:
         InputError: processes that did not come within ``seconds``, or ended before, by number.
     """
-    _gather(name, 0, seconds)
+    _gather(name, 0, seconds, look)
+
+
+def of_the_first(name: str, value: int, *, seconds: float = 60) -> int:
+    """The ``value`` of process 0, whatever it is here; a ``barrier``."""
+    return _gather(name, value, seconds)[0]
 
 
 def agree(value: int, mesh: Mesh | None) -> int:
@@ -88,7 +94,7 @@ def _runtime() -> Any:
     return distributed.global_state
 
 
-def _gather(name: str, value: int, seconds: float) -> list[int]:
+def _gather(name: str, value: int, seconds: float, look: Callable[[], None] = lambda: None) -> list[int]:
     """Every process's ``value``, by its number."""
     client, count, index = _runtime().client, _runtime().num_processes, _runtime().process_id
     if client is None:
@@ -97,7 +103,7 @@ def _gather(name: str, value: int, seconds: float) -> list[int]:
     folder = f"fcnet/met/{name}/{_times_met[name]}"
     try:
         client.key_value_set(f"{folder}/{index}", str(value))
-        came = _wait_for(client, folder, count, name, seconds)
+        came = _wait_for(client, folder, count, name, seconds, look)
         if _times_met[name] > 1:  # everyone is past the meeting before this one
             client.key_value_delete(f"fcnet/met/{name}/{_times_met[name] - 1}/{index}")
     except jax.errors.JaxRuntimeError:
@@ -107,7 +113,9 @@ def _gather(name: str, value: int, seconds: float) -> list[int]:
     return [came[process] for process in range(count)]
 
 
-def _wait_for(client: Any, folder: str, count: int, name: str, seconds: float) -> dict[int, int]:
+def _wait_for(
+    client: Any, folder: str, count: int, name: str, seconds: float, look: Callable[[], None]
+) -> dict[int, int]:
     deadline, pause = time.monotonic() + seconds, SHORTEST_PAUSE_SECONDS
     while True:
         left = _read(client, LEFT)  # before who came: one that comes and leaves in between has come
@@ -122,6 +130,7 @@ def _wait_for(client: Any, folder: str, count: int, name: str, seconds: float) -
             for process in missing:  # nobody is to wait for it again
                 client.key_value_set(f"{LEFT}/{process}", str(LATE), allow_overwrite=True)
             raise InputError(f"{named(missing)} of {count} did not come within {seconds:g} s to: {name}")
+        look()
         time.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 

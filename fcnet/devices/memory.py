@@ -8,6 +8,8 @@ from pathlib import Path
 
 import jax
 
+from fcnet.devices.control_groups import control_groups, number, words
+
 
 def device_bytes(device: jax.Device) -> int:
     """Bytes that programs on ``device`` may take.
@@ -43,40 +45,18 @@ def _free(root: Path) -> int:
 
 
 def _left_in_groups(root: Path) -> Iterator[int]:
-    """Limit minus use of this process's control group and of each above it, version 2 and version 1."""
-    listing = root / "proc" / "self" / "cgroup"
-    if not listing.is_file():
-        return
-    for line in listing.read_text(encoding="utf-8").splitlines():
-        _, controllers, inner = line.split(":", 2)
-        if controllers not in ("", "memory") and "memory" not in controllers.split(","):
-            continue
-        top = root / "sys" / "fs" / "cgroup" / ("memory" if controllers else "")
+    """Limit minus use of each control group."""
+    for folder, version in control_groups("memory", root):
         limit, use, cache = (
-            ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-            if controllers
-            else ("memory.max", "memory.current", "inactive_file")
+            ("memory.max", "memory.current", "inactive_file")
+            if version == 2
+            else ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
         )
-        group = top / inner.lstrip("/")
-        for folder in [group, *group.parents]:
-            if (most := _number(folder / limit)) is not None:
-                # pages of files that nobody holds are given back when they are asked for
-                yield most - (_number(folder / use) or 0) + _field(folder / "memory.stat", cache)
-            if folder == top:
-                break
-
-
-def _number(path: Path) -> int | None:
-    try:
-        text = path.read_text(encoding="ascii").strip()
-    except OSError:  # not there, or not for us to read
-        return None
-    return int(text) if text.isdigit() else None
+        if (most := number(folder / limit)) is not None:
+            # pages of files that nobody holds are given back when they are asked for
+            yield most - (number(folder / use) or 0) + _field(folder / "memory.stat", cache)
 
 
 def _field(path: Path, name: str) -> int:
-    try:
-        lines = path.read_text(encoding="ascii").splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in lines if line.split()[:1] == [name]), 0)
+    found = words(path)
+    return int(found[found.index(name) + 1]) if name in found else 0

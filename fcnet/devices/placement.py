@@ -8,6 +8,8 @@ import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from fcnet.devices.cores import available_cores
+
 # The axis of every mesh here.
 AXIS = "devices"
 
@@ -24,9 +26,8 @@ def use_every_core() -> None:
     by_flag = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
     if by_flag or jax.config.values["jax_num_cpu_devices"] > 0:
         return
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
-        jax.config.update("jax_num_cpu_devices", cores)
+        jax.config.update("jax_num_cpu_devices", available_cores())
     except RuntimeError:  # JAX has its devices already
         return
 

@@ -55,13 +55,15 @@ def check(
 
     Args:
         params: a dict, list, tuple or named tuple of floating-point arrays, nested as you like, or one array.
-        batch: (x, y, *more). Floating-point arrays are examined in float64; all else passes through untouched.
+        batch: (x, y, *more), a tuple or a list. Floating-point arrays are examined in float64; all else passes through
+            untouched.
         claims: what is known of the network; it helps the diagnosis alone.
-        seconds: how long one call, and then the whole examination, may take, see ``time_limit``.
+        seconds: how long one call, then the whole examination, and then the diagnosis may take, see ``time_limit``.
         budget: evaluations of the loss that may be spent on single entries where there is no autodiff.
 
     Raises:
-        InputError: ``params`` holds no floating-point array, or ``batch`` is no tuple.
+        InputError: ``function`` cannot be called, ``params`` holds no floating-point array, ``batch`` is no tuple, or
+            ``seconds`` is not positive.
     """
     require(callable(function), f"a function (params, *batch) ↦ (loss, gradients) is needed, not {function!r:.80}")
     require(isinstance(batch, tuple | list), f"the batch must be a tuple (x, y, ...), not a {type(batch).__name__}")
@@ -103,7 +105,8 @@ def check(
         else:
             tensors.append(judged[name].report)
     right = {tensor.name for tensor in tensors if tensor.verdict == "right"}
-    remarks += _lost_digits({name: given[name] for name in given if name in right}, seen.reading, reading)
+    if not seen_at.beside:  # elsewhere they are other gradients
+        remarks += _lost_digits({name: given[name] for name in given if name in right}, seen.reading, reading)
     evidence = _evidence(subject, reading, judged, tensors, claims or Claims())
     causes: tuple[Cause, ...] = ()
     if evidence.wrong:

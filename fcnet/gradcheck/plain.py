@@ -7,9 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fcnet.gradcheck.record import (
-    Report,
-)
+from fcnet.gradcheck.record import Report
 
 
 def as_json(report: Report) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 A call counts once its position is written, the last of its files; what lies there of later calls is forgotten.
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fcnet.files import read_json, write_json
+from fcnet.files import make_folder, read_json, write_json
 from fcnet.sweeps.folder import SweepFolder
 from fcnet.sweeps.states import read_resting, read_states, write_resting, write_states
 from fcnet.sweeps.tables import curve_table, joined, write_table
@@ -37,7 +38,7 @@ class Calls:
         Raises:
             InputError: the folder cannot be written.
         """
-        self.folder.parts.mkdir(exist_ok=True)
+        make_folder(self.folder.parts)
         pieces = [curve_table(curve.member, curve.history, curve.first) for curve in told.curves]
         if pieces:
             write_table(self._part("curves", number, "parquet"), joined(pieces))
@@ -78,7 +79,12 @@ class Calls:
 
     def furthest_stage(self) -> int:
         """The latest stage that any process has begun."""
-        return max((read_json(path)["stage"] for path in self.folder.parts.glob("position-*.json")), default=0)
+        while True:
+            try:
+                found = [path.read_text(encoding="utf-8") for path in self.folder.parts.glob("position-*.json")]
+            except FileNotFoundError:  # its process has just written a newer one
+                continue
+            return max((json.loads(text)["stage"] for text in found), default=0)
 
     def states(self, number: int, like: RunState) -> RunState:
         """The states of who was in training after call ``number``, the last; see ``read_states``."""

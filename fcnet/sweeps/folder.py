@@ -3,7 +3,8 @@
 sweep.json       config, data, programs, devices, provenance, status
 members.parquet  a row per member          curves.parquet  a row per member and epoch (both at the end)
 parts/           the same, call by call, and where each call left off
-states/          the state of the members in training (see ``states``), and of those that wait for a later stage
+states/          the state of the members in training (see ``states``), and of those that wait for a later stage; and
+                 the locks of the processes that train
 
 With several processes each writes its own parts and states under its own number (see ``calls``).
 """
@@ -18,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from fcnet import provenance
 from fcnet.errors import InputError, require
-from fcnet.files import read_json, write_json
+from fcnet.files import make_folder, read_json, write_json
 from fcnet.runs import SWEEP_FILE
 from fcnet.sweeps.config import SweepConfig
 from fcnet.sweeps.parts import PARTS
@@ -77,16 +78,18 @@ class SweepFolder:
         Raises:
             InputError: somebody else does.
         """
-        lock = FileLock(self.path / f".process-{self.process}.lock", blocking=False)
+        make_folder(self.states)
+        lock = FileLock(self.states / f"process-{self.process}.lock", blocking=False)
         try:
             lock.acquire()
         except Timeout:
             raise InputError(f"{self.path} is being trained by another command: wait for it, or stop it") from None
+        except OSError as failed:
+            raise InputError(f"cannot write into {self.path}: {failed.strerror or failed}") from None
         try:
             yield
         finally:
-            lock.release()
-            Path(lock.lock_file).unlink(missing_ok=True)
+            lock.release()  # but not removed: another command may hold the same file open
 
 
 def begin(path: Path, config: SweepConfig, data: str, **facts: Any) -> None:

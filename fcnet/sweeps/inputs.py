@@ -49,6 +49,9 @@ class Inputs:
         for number, (lane, device) in enumerate(zip(lanes.lanes, devices, strict=True)):
             wanted = lane.data or anything
             if number not in self._on_device or self._on_device[number][0] != wanted:
+                # the old rows leave before the new ones come: the plan has room for one set
+                self.data = None
+                self._on_device.pop(number, None)
                 host = lane_data(self.datasets[wanted], self.order_key)
                 arrays = jax.tree.map(
                     lambda a, device=device: jax.device_put(jnp.asarray(np.asarray(a))[None], device), host

@@ -44,7 +44,9 @@ class SweepOptions:
     """Members at a time on each device. [default: what fits]"""
 
     def __post_init__(self) -> None:
-        for name, low in (("seeds", 1), ("splits", 1), ("repeats", 1), ("draws", 0), ("draw-seed", 0), ("at-once", 1)):
+        lowest = dict.fromkeys(("seeds", "splits", "repeats", "at-once"), 1)
+        lowest |= dict.fromkeys(("draws", "draw-seed", "trials", "batch", "halving"), 0)
+        for name, low in lowest.items():
             value = getattr(self, name.replace("-", "_"))
             require(value is None or isinstance(value, int), f"--{name} must be a whole number, got {value!r}")
             require(value is None or value >= low, f"--{name} must be at least {low}, got {value}")
@@ -54,11 +56,9 @@ class SweepOptions:
         require(not in_order, "--mode exact gives each member its own order: leave out --shared-order")
         require(self.halving == 0 or self.halving >= 2, f"--halving must be 0 (off) or at least 2, got {self.halving}")
         for name in ("trials", "batch"):
-            value = getattr(self, name)
-            require(value >= 0, f"--{name} must be at least 1, got {value}")
-            require(not value or self.search is not None, f"--{name} is for a search: add --search tpe")
+            require(not getattr(self, name) or self.search is not None, f"--{name} is for a search: add --search tpe")
         if self.search is not None:
-            least = f"--search {self.search} needs --trials, how many settings to try; got {self.trials}"
-            require(self.trials >= 1, least)
+            needed = f"--search {self.search} needs --trials, how many settings to try; got {self.trials}"
+            require(self.trials >= 1, needed)
             require(not self.halving, "--halving thins out a grid, --search chooses settings itself: leave out one")
             require(not self.draws, "--search draws from the random axes itself: leave out --draws")

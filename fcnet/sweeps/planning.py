@@ -57,6 +57,8 @@ class Sweep:
         each = max(self.config.members_of_setting, 1)
         filling = -(-2 * self.mesh.size * self.processes.count // each)  # every device twice
         self.batch = self.batch or self.config.batch or max(filling, 4)
+        if self.config.search:  # hosts may have different numbers of devices, and all propose the same
+            self.batch = devices.of_the_first("the batch of the search", self.batch)
         self.stages = Stages(self.config, batch=self.batch)
         self.plans: dict[tuple[Hashable, ...], Plan] = {}
 
@@ -116,7 +118,10 @@ class Sweep:
         self._load(dict.fromkeys(member.config.data_spec() for member in own))
         found = grouped(entrants(own, self.datasets), self.datasets, unify=self.config.mode == "fast")
         if plans is None:
-            plans = [self._planned(group, number, len(found)) for number, group in enumerate(found, start=1)]
+            plans = [
+                self._planned(group, stage, f"program {number} of {len(found)}")
+                for number, group in enumerate(found, start=1)
+            ]
         self.plans |= {_program(group): plan for group, plan in zip(found, plans, strict=True)}
         return PlannedStage(stage, found, list(plans))
 
@@ -127,7 +132,7 @@ class Sweep:
         for spec in missing:
             self.dataset(spec)
 
-    def _planned(self, group: Group, number: int, groups: int) -> Plan:
+    def _planned(self, group: Group, stage: Stage, name: str) -> Plan:
         config, available = self.config, devices.device_bytes(self.mesh.devices.flat[0])
         known = self.plans.get(_program(group))
         if known is not None:  # from an earlier stage: its mode need not be found again
@@ -140,9 +145,10 @@ class Sweep:
             mode=config.mode,
             shared_order=config.shared_order,
             at_once=config.at_once,
+            epochs=stage.last(group.spec.epochs),
             order_seed=config.train.loop.seed,
             stream_bytes=self._stream_bytes(group),
-            tell=lambda text: self.tell(f"program {number} of {groups}: {text}"),
+            tell=lambda text: self.tell(f"{name}: {text}"),
         )
 
     def _stream_bytes(self, group: Group) -> int:

@@ -13,7 +13,8 @@ from fcnet.sweeps.told import Told
 class Progress(NamedTuple):
     """What a listener is told after each call.
 
-    ``done``, ``members``: members that are through, and all that are known so far. ``told``: of the call.
+    ``done``, ``members``: members that are through, and all that are known so far but for those that other processes
+    train meanwhile. ``told``: of the call.
     ``best``: the highest validation score of any member so far; NaN where there is none.
     ``epochs_left``: of all members in this stage, at most. ``group``, ``groups``: which program, of how many.
     ``wave``, ``waves``: of its members, as many a wave as there are slots; the next begins with the first free slot.
@@ -45,9 +46,11 @@ def progress(sweep: Sweep, now: PlannedStage, number: int, engine: Engine, told:
     # a search counts what it may still propose
     known = len(sweep.stages.members)
     members = max(sweep.config.number_of_members, 1) if sweep.config.search else known
-    unknown = (members - known) * now.groups[number].spec.epochs
+    unknown = -(-(members - known) // sweep.processes.count) * now.groups[number].spec.epochs
+    elsewhere = len(now.stage.members) - sum(len(group.entrants) for group in now.groups)
     left = later + waiting + running + unknown
     best = float(np.fmax.reduce([result.best_validation_score for result in results], initial=np.nan))
     slots, entrants = len(engine.lanes.slots), len(now.groups[number].entrants)
     wave = -(-(entrants - len(engine.lanes.waiting)) // slots)
-    return Progress(done, members, told, best, left, number + 1, len(now.groups), wave, -(-entrants // slots))
+    waves = -(-entrants // slots)
+    return Progress(done, members - elsewhere, told, best, left, number + 1, len(now.groups), wave, waves)

@@ -27,6 +27,8 @@ SECONDS_A_CALL = 1.0
 SHARE_OF_ELAPSED = 0.01
 # And with what saving takes, which then is at most this share of the time.
 SHARE_OF_SAVING = 0.05
+# But who is asked to stop answers within this time, unless a single epoch takes longer.
+MOST_SECONDS_A_CALL = 30.0
 # How much of a group's time may go into training one of its members again, alone.
 SHARE_OF_CHECKING = 0.05
 # How long a process waits for the others at the end of a stage. One that has ended is noticed at once.
@@ -49,20 +51,27 @@ class Running:
         self.calls, self.saving = Calls(self.folder), 0.0
 
     def train(
-        self, first: PlannedStage | None, position: dict[str, Any] | None, listen: Callable[[Progress], None]
+        self,
+        first: PlannedStage | None,
+        position: dict[str, Any] | None,
+        listen: Callable[[Progress], None],
+        wait: Callable[[], None] = lambda: None,
     ) -> None:
         """Train all that is left, saving after each call.
 
         Args:
             first: the stage to begin with. ``position``: where it was left, None at its beginning.
             listen: called after each call and its saving; it may raise to stop.
+            wait: called again and again while other processes are waited for; it may raise, too.
         """
         now = first
         while now is not None:
             self._train_stage(now, position, listen)
             position, number = None, now.stage.number
             if self.calls.furthest_stage() <= number:  # else the others have met here before they were stopped
-                devices.barrier(f"the end of stage {number}", seconds=SECONDS_FOR_OTHERS)
+                if self.sweep.processes.count > 1:
+                    self.sweep.tell("waiting for the other processes")
+                devices.barrier(f"the end of stage {number}", seconds=SECONDS_FOR_OTHERS, look=wait)
             # another process may be in the next stage already: all see this one's end
             self.sweep.results = parts.collected(self.folder.path, now.stage.until)
             now = self.sweep.next_stage()
@@ -116,6 +125,7 @@ class Running:
             self._save(now, number, told, engine)
             listen(progress(self.sweep, now, number, engine, told))
             aim = max(SECONDS_A_CALL, SHARE_OF_ELAPSED * (time.monotonic() - started), self.saving / SHARE_OF_SAVING)
+            aim = min(aim, MOST_SECONDS_A_CALL)
             depth = max((len(curve.history.train_loss) for curve in told.curves), default=1)
             epochs = int(np.clip(aim * depth / told.seconds, 1, engine.room))
 

@@ -119,7 +119,7 @@ class Search:
         try:
             import optuna  # noqa: F401 - only whether it is there
         except ImportError:
-            raise InputError(f"--search {name} needs Optuna: pip install 'fcnet[search]'") from None
+            raise InputError(f"--search {name} needs Optuna: pip install optuna") from None
         self.config = config
         self.sampler = SAMPLERS[name]
         self.distributions = {axis.name: distribution(axis) for axis in config.axes}

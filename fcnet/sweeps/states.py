@@ -11,7 +11,7 @@ import numpy as np
 
 from fcnet import checkpoint
 from fcnet.errors import InputError, require
-from fcnet.files import write_with
+from fcnet.files import make_folder, write_with
 from fcnet.sweeps.told import Open, Resting
 from fcnet.train import RunState
 
@@ -28,7 +28,7 @@ def write_states(path: Path, states: RunState, known: np.ndarray | None = None) 
     leaves = jax.tree.leaves(checkpoint.plain(states))
     named = {f"leaf_{number}": np.asarray(leaf) for number, leaf in enumerate(leaves)}
     named["known"] = np.empty(0) if known is None else known
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     write_with(path, lambda temporary: np.savez(temporary, allow_pickle=False, **named))
 
 

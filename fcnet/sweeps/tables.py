@@ -37,7 +37,8 @@ class MemberResult(NamedTuple):
     ``status``: "finished", "stopped early", "diverged" or "dropped"; "waiting" for a later stage of a running sweep.
     ``cause``: of a divergence or of being dropped, else empty. ``best_epoch``: whose parameters were kept, from 1.
     Losses are means over the rows of the part; NaN where there is none. ``seconds``: its share of the training time.
-    ``program``: number of the compiled program that trained it. ``mode``: "exact", its solo run bit for bit, or "fast".
+    ``program``: its number among the compiled programs of a stage in one process, from 0.
+    ``mode``: "exact", its solo run bit for bit, or "fast".
     """
 
     status: str

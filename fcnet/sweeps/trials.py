@@ -14,7 +14,7 @@ from fcnet.sweeps.plan import Plan, fitted
 from fcnet.sweeps.program import Mode, Shape
 from fcnet.sweeps.told import Told
 
-# Together is chosen where it is faster by more than this: bits that equal a solo run are worth something.
+# Together is chosen where it takes less than this share of the time: bits that equal a solo run are worth something.
 CLEARLY_FASTER = 0.97
 # How long a trial of a mode takes, about, where an epoch does not take longer.
 TRIAL_SECONDS = 0.1
@@ -60,6 +60,7 @@ def planned(
     mode: Literal["auto", "exact", "fast"],
     shared_order: bool = False,
     at_once: int | None = None,
+    epochs: int | None = None,
     order_seed: int = 0,
     stream_bytes: int = 0,
     tell: Callable[[str], None] = lambda text: None,
@@ -74,6 +75,8 @@ def planned(
 
     Args:
         available: bytes of memory of one device. ``stream_bytes``: see ``Shape``.
+        shared_order: all members see the rows in the same order, which only the fast mode has.
+        epochs: how many will be trained; all of a run's unless it is told.
         order_seed: of shared batch orders.
         tell: hears what is being done.
 
@@ -81,8 +84,11 @@ def planned(
         InputError: not even one member fits.
     """
     modes: tuple[Mode, ...] = ("exact", "fast") if mode == "auto" else (mode,)
-    if mode == "auto" and len(group.entrants) <= mesh.size:
+    if mode == "auto" and shared_order:
+        modes = ("fast",)  # an exact member sees the rows in its own order
+    elif mode == "auto" and len(group.entrants) <= mesh.size:
         modes = ("exact",)  # a member each: there is nothing to put together
+    members_epochs = len(group.entrants) * (epochs or group.spec.epochs)
     shapes = [Shape(group.spec, name, shared_order, mesh, stream_bytes) for name in modes]
     plans: list[Plan] = []
     for shape in shapes:
@@ -90,11 +96,11 @@ def planned(
         plan, programs = fitted(shape, group, available, at_once)
         tell(f"timing ({shape.mode})")
         plans.append(timed(shape, plan, group, datasets, order_seed))
-        if plans[-1].seconds_of_epoch * len(group.entrants) * group.spec.epochs < programs.seconds:
+        if plans[-1].seconds_of_epoch * members_epochs < programs.seconds:
             break  # all of the training is sooner done than another program compiled
     if len(plans) == 1:
         return plans[0]
-    training = min(plan.seconds_of_epoch for plan in plans) * len(group.entrants) * group.spec.epochs
+    training = min(plan.seconds_of_epoch for plan in plans) * members_epochs
     one_round = sum(max(TRIAL_SECONDS, _seconds_of_call(plan, mesh)) for plan in plans)
     tried = [plans]
     for _ in range(1, rounds(training, one_round)):

@@ -62,11 +62,11 @@ def examine(subject: Subject, budget: int, deadline: float) -> Examined:
             raise Refused(Problem("dtype", TOO_FEW_DIGITS))
         remarks.append("it does not run in float64: it is examined as it was given, with fewer digits")
     beside = _beside(subject)
+    half = False
     with contextlib.suppress(Refused):
         # gradients that are kept from an earlier call shall be of other parameters
-        if subject.wide and _is_half(beside.reading(beside.start)):
-            remarks = [TOO_FEW_DIGITS]
-    if remarks == [TOO_FEW_DIGITS]:
+        half = subject.wide and _is_half(beside.reading(beside.start))
+    if half:
         raise Refused(Problem("dtype", TOO_FEW_DIGITS))
     start = subject.reading(subject.start)
     if any(np.any(value) for value in start.gradients.values()):
