@@ -84,10 +84,10 @@ def test_all_who_join_know_their_number_and_meet():
     meet += "assert devices.of_the_first('n', 7 + processes.index) == 7; "
     meet += "looks = []; time.sleep(0.5 * processes.index); "
     meet += "devices.barrier('c', look=lambda seen=looks: seen.append(1)); assert looks or processes.index; "
-    todo = meet + "print(processes, devices.share(10, processes))"
+    todo = meet + "print(processes, devices.share(processes))"
     ended = joined(range(3), 3, todo)
     assert [(one.code, one.err) for one in ended] == [(0, "")] * 3
-    shares = ["slice(0, 4, None)", "slice(4, 7, None)", "slice(7, 10, None)"]
+    shares = [f"slice({index}, None, 3)" for index in range(3)]
     expected = [f"Processes(index={index}, count=3) {share}\n" for index, share in enumerate(shares)]
     assert [one.out for one in ended] == expected
 

@@ -92,6 +92,20 @@ def test_measured_figures_are_those_of_the_results():
         assert any(row[2] in cells for row in rows), f"{path.name}: {goal['what']} {shown}"
 
 
+def test_milliseconds_of_the_peers_are_those_of_the_results():
+    stored = json.loads((ROOT / "experiments" / "benchmarks" / "results" / "sweep_speed.json").read_text())
+    tables = [stored["details"]["tables"][name]["milliseconds"] for name in ("small", "large")]
+    measured = [
+        {f"{took['median']:.{digits}f}" for took in table.values()}
+        for table, digits in zip(tables, (2, 0), strict=True)
+    ]
+    rows = README.split("| | 64 small | 16 MNIST |\n|---|---|---|\n")[1].split("\n\n")[0].splitlines()
+    assert len(rows) >= 10
+    for row in rows:
+        small, large = row.strip("| ").split(" | ")[1:]
+        assert (small in measured[0], large in measured[1]) == (True, True), row
+
+
 def test_versions_agree():
     assert f"version: {fcnet.__version__}" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert f'version = "{fcnet.__version__}"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")

@@ -78,7 +78,7 @@ def test_eight_devices_leave_the_tables_of_one(alone, tmp_path):
     assert same(tables(tmp_path / "sweep"), alone)
 
 
-# four processes train together in test_processes.py
+# four processes are started in the slow tests only
 @pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_processes_leave_the_tables_of_one(count, alone, tmp_path):
     ended = finish(together([*SWEEP, "--out", "sweep"], tmp_path, count))

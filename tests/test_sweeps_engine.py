@@ -256,6 +256,27 @@ def test_one_trial_that_was_held_up_does_not_decide(datasets, monkeypatch):
     assert not [*took["exact"], *took["fast"]]  # every trial was made
 
 
+@pytest.mark.parametrize(
+    ("members", "seconds", "tried"),
+    [
+        (40, 1.0, ["exact", "fast"]),
+        (40, 1e-9, ["exact"]),  # all are sooner trained than another program is compiled
+        (1, 1.0, ["exact"]),  # there is nothing to put together
+    ],
+)
+def test_auto_tries_what_is_worth_it(members, seconds, tried, datasets, monkeypatch):
+    (group,) = grouped([entrant(number) for number in range(members)], datasets, unify=False)
+    asked = []
+
+    def timed(shape, plan, *rest):
+        asked.append(shape.mode)
+        return plan._replace(seconds_of_epoch=seconds)
+
+    monkeypatch.setattr(trials, "timed", timed)
+    trials.planned(group, datasets, devices.mesh(), 2**30, mode="auto")
+    assert asked == tried
+
+
 def test_auto_with_a_shared_order_is_fast(datasets, monkeypatch):
     """An exact member sees the rows in its own order, whatever it costs."""
     (group,) = grouped([entrant(number) for number in range(2)], datasets, unify=False)

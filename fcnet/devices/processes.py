@@ -88,8 +88,6 @@ def _initialize(
     atexit.register(meetings.leave, process, processes)
 
 
-def share(members: int, processes: Processes) -> slice:
-    """Which of ``members`` this process works on: a run of them, as many as any other process has, or one more."""
-    each, rest = divmod(members, processes.count)
-    start = processes.index * each + min(processes.index, rest)
-    return slice(start, start + each + (processes.index < rest))
+def share(processes: Processes) -> slice:
+    """Which members this process works on: one in every ``count``, so that small and large networks go to all alike."""
+    return slice(processes.index, None, processes.count)

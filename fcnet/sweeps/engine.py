@@ -10,12 +10,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import NamedSharding, PartitionSpec
 
 from fcnet.data import Dataset, DataSpec
 from fcnet.sweeps.groups import Entrant, Group
 from fcnet.sweeps.inputs import Inputs
 from fcnet.sweeps.lanes import Lanes
+from fcnet.sweeps.lowering import spread
 from fcnet.sweeps.program import Shape
 from fcnet.sweeps.streamed import programs_for
 from fcnet.sweeps.tables import DIVERGED, FINISHED, STOPPED_EARLY, WAITING, MemberResult
@@ -42,7 +42,7 @@ class Engine:
         slots = len(lanes.lanes[0].slots)
         self.programs = programs_for(shape, group.hparams, group.data, slots)
         self.room = min(group.spec.epochs, self.programs.room)
-        self.spread = NamedSharding(shape.mesh, PartitionSpec(shape.mesh.axis_names[0]))
+        self.spread = spread(shape.mesh)
         self.open: dict[int, Open] = {}
         self.states = self.programs.nobody()
         self.inputs = Inputs(shape, group, datasets, order_seed)

@@ -6,11 +6,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import NamedSharding, PartitionSpec
 
 from fcnet.data import Dataset, DataSpec
 from fcnet.sweeps.groups import Group, lane_data, stacked
 from fcnet.sweeps.lanes import Lanes
+from fcnet.sweeps.lowering import spread
 from fcnet.sweeps.program import LaneData, Shape
 from fcnet.sweeps.streamed import StreamData, stream_data
 
@@ -28,7 +28,7 @@ class Inputs:
     def __init__(self, shape: Shape, group: Group, datasets: Mapping[DataSpec, Dataset], order_seed: int) -> None:
         self.shape, self.group, self.datasets = shape, group, datasets
         self.order_key = np.asarray(jax.random.key_data(jax.random.key(order_seed)))
-        self.spread = NamedSharding(shape.mesh, PartitionSpec(shape.mesh.axis_names[0]))
+        self.spread = spread(shape.mesh)
         self._on_device: dict[int, tuple[DataSpec, LaneData]] = {}
 
     def place(self, lanes: Lanes) -> None:

@@ -108,7 +108,7 @@ def _gib(count: int) -> str:
 
 
 def adapted(plan: Plan, shape: Shape, group: Group, available: int, at_once: int | None = None) -> Plan:
-    """The plan for fewer or more members of the same programs: other slots only where most would stay empty."""
+    """The plan for fewer or more members of the same programs: fewer slots where most stay empty and cost time."""
     members, lanes = len(group.entrants), shape.mesh.size
     if 2 * members <= plan.slots * lanes and plan.mode == "fast":
         fewer, _ = fitted(shape, group, available, at_once)

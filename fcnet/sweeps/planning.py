@@ -114,7 +114,7 @@ class Sweep:
         return Shape(group.spec, plan.mode, self.config.shared_order, self.mesh, plan.stream_bytes)
 
     def _grouped(self, stage: Stage, plans: Sequence[Plan] | None) -> PlannedStage:
-        own = stage.members[devices.share(len(stage.members), self.processes)]
+        own = stage.members[devices.share(self.processes)]
         self._load(dict.fromkeys(member.config.data_spec() for member in own))
         found = grouped(entrants(own, self.datasets), self.datasets, unify=self.config.mode == "fast")
         if plans is None:
