@@ -5,9 +5,9 @@ Goal     64 networks 64-32-32-10, batch 32, digits, for each network and epoch: 
          network: at most 1.25 of the time of its matrix products alone. From 64 to 4,096 members the cost of each stays
          within 10 %; a second core-device makes ≥ 1.8 of the speed, a second process ≥ 1.7; a second sweep of the same
          shape compiles nothing.
-Command  python experiments/benchmarks/sweep_speed.py --data FOLDER --rounds 3 --rows 20000
+Command  python experiments/benchmarks/sweep_speed.py --data FOLDER --rounds 3
          (the folder with MNIST's IDX files; the peers need pip install '.[benchmarks]')
-Time     17 minutes on 2 CPU cores; with 7 rounds of all 60,000 rows much longer.
+Time     33 minutes on 2 CPU cores; 17 with --rows 20000.
 
 All contestants of a table are timed in turns within one run; medians are compared, and the first round does not count.
 Peers: PyTorch's plain loop with SGD(fused=True), alone, compiled and by one process a core; PyTorch's vmap(grad) over
