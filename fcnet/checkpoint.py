@@ -7,6 +7,7 @@ or altered later is recognised before anything is read. Arrays and JSON only: no
 
 import hashlib
 import logging
+import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,11 +18,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fcnet.errors import require
-from fcnet.files import write_text
+from fcnet.errors import UnwritableError, require
+from fcnet.files import make_folder, write_text
 
 # The newest, and the one before it in case the newest is damaged.
 KEPT = 2
+# What a checkpoint takes beside its arrays, about.
+OVERHEAD_BYTES = 32 * 1024
 
 
 @contextmanager
@@ -44,10 +47,14 @@ def _manager(folder: Path, *, writing: bool) -> Iterator[tuple[Any, Any]]:
                 primary_host=index, active_processes={index}, barrier_sync_key_prefix=f"process{index}"
             ),
         )
-        if writing:
-            folder.mkdir(parents=True, exist_ok=True)
         with orbax.CheckpointManager(folder.absolute(), options=options) as manager:
             yield orbax, manager
+
+
+def _require_room(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < needed + OVERHEAD_BYTES:
+        raise UnwritableError(f"cannot write into {folder}: {needed:,} bytes are needed, {free:,} are left")
 
 
 def _checksums(checkpoint: Path) -> str:
@@ -72,19 +79,28 @@ def save(folder: Path, epoch: int, state: Any, identity: dict[str, str]) -> None
         epoch: larger than that of any checkpoint there, or equal to the newest.
         state: any tree of arrays; typed keys included.
         identity: what the state belongs to, compared by ``load``.
+
+    Raises:
+        UnwritableError: the disk is full, or not for us to write; earlier checkpoints stay.
     """
     if epoch in _sealed_epochs(folder):
         return
-    with _manager(folder, writing=True) as (orbax, manager):
-        newest = manager.latest_step()
-        if newest is None or newest < epoch:
-            manager.save(
-                epoch,
-                args=orbax.args.Composite(
-                    state=orbax.args.PyTreeSave(jax.tree.map(np.asarray, plain(state))),
-                    identity=orbax.args.PyTreeSave(identity),
-                ),
-            )
+    arrays = jax.tree.map(np.asarray, plain(state))
+    make_folder(folder)
+    # orbax's threads would print their tracebacks
+    _require_room(folder, sum(leaf.nbytes for leaf in jax.tree.leaves(arrays)))
+    try:
+        with _manager(folder, writing=True) as (orbax, manager):
+            newest = manager.latest_step()
+            if newest is None or newest < epoch:
+                given = {"state": orbax.args.PyTreeSave(arrays), "identity": orbax.args.PyTreeSave(identity)}
+                manager.save(epoch, args=orbax.args.Composite(**given))
+    except OSError as failed:
+        raise UnwritableError(f"cannot write into {folder}: {failed.strerror or failed}") from None
+    except ValueError as failed:  # TensorStore's word for a full disk, or a quota that is used up
+        if "RESOURCE_EXHAUSTED" not in str(failed):
+            raise
+        raise UnwritableError(f"cannot write into {folder}: no space left") from None
     write_text(folder / f"{epoch}.sha256", _checksums(folder / str(epoch)))
     for old in _sealed_epochs(folder):
         if not (folder / str(old)).is_dir():

@@ -11,6 +11,10 @@ class InputError(ValueError):
     """
 
 
+class UnwritableError(InputError):
+    """A file or folder cannot be written: a full disk, or one that is not for us to write."""
+
+
 class Interrupted(Exception):  # noqa: N818 - not an error: the run can go on
     """A run was stopped by a signal and saved; ``code`` is what the process should exit with."""
 

@@ -6,19 +6,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from fcnet.errors import InputError
+from fcnet.errors import InputError, UnwritableError
 
 
 def make_folder(path: Path) -> None:
     """Make the folder ``path`` and those above it, where they are not there yet.
 
     Raises:
-        InputError: it cannot be made.
+        UnwritableError: it cannot be made.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as failed:
-        raise InputError(f"cannot make the folder {path}: {failed.strerror or failed}") from None
+        raise UnwritableError(f"cannot make the folder {path}: {failed.strerror or failed}") from None
 
 
 def write_with(path: Path, write: Callable[[Path], None]) -> None:
@@ -27,14 +27,14 @@ def write_with(path: Path, write: Callable[[Path], None]) -> None:
     The temporary name keeps the suffix, by which writers choose their format.
 
     Raises:
-        InputError: the folder cannot be written.
+        UnwritableError: the folder cannot be written.
     """
     temporary = path.with_name(f".partial-{path.name}")
     try:
         write(temporary)
         temporary.replace(path)
     except OSError as failed:
-        raise InputError(f"cannot write {path}: {failed.strerror or failed}") from None
+        raise UnwritableError(f"cannot write {path}: {failed.strerror or failed}") from None
     finally:
         with suppress(OSError):  # what stopped the writing may stop this too
             temporary.unlink(missing_ok=True)

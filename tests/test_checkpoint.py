@@ -1,5 +1,7 @@
 """States come back bit for bit; what is torn, altered or another's is refused in one line."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 
 from fcnet import checkpoint
 from fcnet.contracts import HParams
-from fcnet.errors import InputError
+from fcnet.errors import InputError, UnwritableError
 from fcnet.fitting import as_hparams
 from fcnet.models import MLPSpec
 from fcnet.train import RunSpec, abstract_state, initial_state
@@ -89,3 +91,34 @@ def test_another_spec_is_refused(state, like, tmp_path):
 def test_nothing_there(like, tmp_path):
     with pytest.raises(InputError, match="holds no complete checkpoint"):
         checkpoint.load(tmp_path / "c", like, WHOSE)
+
+
+def test_a_disk_without_room_is_one_line_and_earlier_checkpoints_stay(state, like, tmp_path, monkeypatch):
+    checkpoint.save(tmp_path / "c", 1, state, WHOSE)
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint.shutil, "disk_usage", lambda folder: SimpleNamespace(free=100))
+        with pytest.raises(UnwritableError, match=r"cannot write into .*c: [\d,]+ bytes are needed, 100 are left$"):
+            checkpoint.save(tmp_path / "c", 2, state, WHOSE)
+    assert checkpoint.latest(tmp_path / "c") == 1
+    checkpoint.save(tmp_path / "c", 2, state, WHOSE)
+    assert checkpoint.latest(tmp_path / "c") == 2
+    assert raw(checkpoint.load(tmp_path / "c", like, WHOSE))[0].tobytes() == raw(state)[0].tobytes()
+
+
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [
+        (OSError(28, "No space left on device"), "No space left on device$"),
+        (ValueError('RESOURCE_EXHAUSTED: Error writing "params/0"'), "no space left$"),
+    ],
+)
+def test_a_disk_that_fills_up_meanwhile_is_one_line(failure, told, state, tmp_path, monkeypatch):
+    import orbax.checkpoint as orbax
+
+    def full(*given, **more):
+        raise failure
+
+    monkeypatch.setattr(orbax.CheckpointManager, "save", full)
+    with pytest.raises(UnwritableError, match=f"cannot write into .*c: {told}"):
+        checkpoint.save(tmp_path / "c", 1, state, WHOSE)
+    assert checkpoint.latest(tmp_path / "c") is None

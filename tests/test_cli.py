@@ -6,6 +6,7 @@ import json
 import shutil
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import duckdb
 import numpy as np
@@ -267,6 +268,19 @@ def test_classes_keep_their_digits_and_predictions_theirs(tmp_path, without_figu
         assert run(["predict", str(tmp_path / target), str(table), "--out", str(tmp_path / f"{target}.csv")]) == 0
     assert fcnet.load(tmp_path / "code").data.classes == ("1000001", "1000002")
     assert pd.read_csv(tmp_path / "stamp.csv").stamp.nunique() > 60
+
+
+def test_a_full_disk_is_one_line_and_the_run_goes_on(tmp_path, capsys, monkeypatch, without_figures):
+    folder = tmp_path / "run"
+    words = ["train", "--data", "iris", "--hidden", "8", "--epochs", "3", "--patience", "0", "--out", str(folder)]
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=0))
+        assert run(words) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert error.endswith(f"0 are left; make room and go on with: fcnet train --resume {folder}\n")
+    assert run(["train", "--resume", str(folder)]) == 0
+    assert json.loads((folder / "run.json").read_text())["status"] == "finished"
 
 
 def test_reading_a_run_leaves_what_is_being_written_alone(trained, tmp_path):

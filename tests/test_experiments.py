@@ -23,6 +23,7 @@ def test_has_a_header(path):
         assert part in header
 
 
+@pytest.mark.slow  # README's commands run them, too
 @pytest.mark.parametrize(
     ("name", "words"), [("xor", ["--seeds", "60", "--epochs", "600"]), ("melon", ["--seeds", "20"])]
 )

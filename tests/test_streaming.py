@@ -62,7 +62,7 @@ RUNS = {
 }
 
 # The others' parts have tests of their own: where batches end, which weight goes with a row, and what judges, below.
-QUICK = ("stops early", "by hand, plateau")
+QUICK = ("stops early",)
 
 
 @pytest.mark.optimised  # unoptimised, a sum is rounded as its surroundings have it

@@ -109,6 +109,23 @@ def test_as_many_devices_as_before(tmp_path, monkeypatch, capsys):
     assert error.count("\n") == 1
 
 
+def test_a_full_disk_is_one_line_and_the_sweep_goes_on(tmp_path, monkeypatch, capsys):
+    def full(*given, **more):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(running_room, "SECONDS_A_CALL", 0.0)
+    with monkeypatch.context() as patched:
+        patched.setattr(np, "savez", full)
+        with pytest.raises(InputError) as failed:
+            fcnet.sweep(TRAIN, {}, out=tmp_path / "s", mode="exact")
+    told = str(failed.value)
+    assert told.startswith("cannot write ")
+    assert told.endswith(f"No space left on device; make room and go on with: fcnet sweep --resume {tmp_path / 's'}")
+    assert run(["sweep", "--resume", str(tmp_path / "s"), "--quiet"]) == 0
+    fcnet.sweep(TRAIN, {}, out=tmp_path / "whole", mode="exact")
+    same_but_for_seconds(tmp_path / "s", tmp_path / "whole")
+
+
 def test_a_position_that_is_replaced_meanwhile_is_looked_for_again(tmp_path, monkeypatch):
     folder = SweepFolder(tmp_path)
     folder.parts.mkdir()

@@ -1,4 +1,4 @@
-"""Ctrl-C and termination signals: a run that is stopped can go on, and says how."""
+"""What stops a run – Ctrl-C, termination, a full disk – and how it goes on."""
 
 import signal
 import threading
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from fcnet.errors import Interrupted
+from fcnet.errors import InputError, Interrupted, UnwritableError
 
 
 @contextmanager
@@ -43,3 +43,14 @@ def stoppable(message: str) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         raise Interrupted(message, 128 + signal.SIGINT) from None
+
+
+@contextmanager
+def resumable(command: str, path: Path) -> Iterator[None]:
+    """Around a run or sweep that trains in ``path``: Ctrl-C and a full disk end in a line that says how to go on."""
+    go_on = how_to_go_on(command, path)
+    with stoppable(f"stopped; {go_on}"):
+        try:
+            yield
+        except UnwritableError as failed:
+            raise InputError(f"{failed}; make room and {go_on}") from None

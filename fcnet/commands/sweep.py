@@ -10,7 +10,7 @@ import jax
 
 from fcnet import devices, metrics, runs
 from fcnet.commands import sweep_facts
-from fcnet.commands.interrupts import finish_chunk_on_signals, how_to_go_on, stoppable
+from fcnet.commands.interrupts import finish_chunk_on_signals, how_to_go_on, resumable, stoppable
 from fcnet.commands.sweep_display import SweepDisplay
 from fcnet.commands.sweep_show import show
 from fcnet.config import ProcessesConfig
@@ -98,7 +98,7 @@ def resume(path: Path, *, quiet: bool = False, others: ProcessesConfig = Process
     if stored["status"] == "finished":
         reporter.result(finished)
         return path
-    with folder.locked(), stoppable(f"stopped; {how_to_go_on('sweep', path)}"):
+    with folder.locked(), resumable("sweep", path):
         if folder.read()["status"] == "finished":  # by another command, since
             reporter.result(finished)
             return path
@@ -164,7 +164,7 @@ def _train(
     path, score = running.folder.path, metrics.SCORE_TITLES[running.sweep.score]
     resumed_by = how_to_go_on("sweep", path)
     with (
-        stoppable(f"stopped; {resumed_by}"),
+        resumable("sweep", path),
         finish_chunk_on_signals() as received,
         SweepDisplay(reporter, score) as display,
     ):

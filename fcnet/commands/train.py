@@ -9,7 +9,7 @@ from jax.sharding import Mesh
 from fcnet import checkpoint, devices, metrics, runs, streaming
 from fcnet.commands.conclude import conclude
 from fcnet.commands.first_gradients import check_gradients
-from fcnet.commands.interrupts import finish_chunk_on_signals, how_to_go_on, stoppable
+from fcnet.commands.interrupts import finish_chunk_on_signals, how_to_go_on, resumable
 from fcnet.commands.recorder import Recorder
 from fcnet.commands.train_facts import describe
 from fcnet.config import ProcessesConfig, TrainConfig
@@ -53,7 +53,7 @@ def train(
         return None
     folder = runs.create(out or runs.default_path(dataset.description.name))
     runs.begin(folder, config, dataset)
-    with stoppable(f"stopped; {how_to_go_on('train', folder.path)}"):
+    with resumable("train", folder.path):
         describe(reporter, spec, config, dataset)
         hparams = config.hparams(dataset.description)
         with finish_chunk_on_signals() as received, ThreadPoolExecutor(1) as beside:
@@ -111,7 +111,7 @@ def resume(run: Path, *, quiet: bool = False, others: ProcessesConfig = Processe
         encoding.save(dataset.encoder, folder.encoder)
     spec = config.run_spec(dataset.description)
     check_fits(spec, dataset, mesh)
-    with stoppable(f"stopped; {how_to_go_on('train', run)}"):
+    with resumable("train", run):
         state = None if checkpoint.latest(folder.checkpoints) is None else runs.load_state(folder)
         if processes.index > 0:
             _help(config, spec, dataset, state, mesh)
