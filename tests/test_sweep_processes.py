@@ -8,8 +8,9 @@ import sys
 import time
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
+
+from . import sweep_runs
 
 SWEEP = [
     "sweep",
@@ -55,8 +56,9 @@ def together(words, cwd, count):
 
 
 def tables(folder):
-    members = pq.read_table(folder / "members.parquet").to_pandas().drop(columns=["seconds", "program"])
-    return members, pq.read_table(folder / "curves.parquet").to_pandas()
+    """Members and curves, but for what depends on who trained them."""
+    members, curves = sweep_runs.tables(folder)
+    return members.drop(columns=["seconds", "program"]), curves
 
 
 @pytest.fixture(scope="module")
