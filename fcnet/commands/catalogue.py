@@ -12,6 +12,7 @@ from fcnet.catalogue import Entry, choose
 from fcnet.components import KINDS, SPELLINGS, called, singular, usage
 from fcnet.console import Reporter
 from fcnet.errors import InputError, require, unknown
+from fcnet.files import make_folder
 
 
 def listing(kind: str | None) -> None:
@@ -86,7 +87,7 @@ def plot(names: tuple[str, ...], out: Path) -> None:
     require(not out.exists() or out.is_dir(), f"{out} is a file: name a folder with --out")
     taken = sorted(path.name for path in out.glob("*.png")) if out.is_dir() else []
     require(not taken, f"{out} holds {taken[0] if taken else ''} already: name another folder with --out")
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     if len(profiles) > 1:
         plots.activation_gallery(profiles, title="Activations and their derivatives", path=out / "gallery.png")
     for drawn in profiles:
